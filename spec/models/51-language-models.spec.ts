@@ -12,6 +12,7 @@ import {
   type LanguageModel,
   noPadding,
   readTokens,
+  wholeTexts,
 } from "../../src/models/language-model.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
@@ -230,6 +231,20 @@ test("[decode.causal] [decode.padding] [decode.positions] masks and positions eq
       }
     }),
   );
+});
+
+test("[decode.causal] [decode.positions] whole texts without padding have the masks and positions of one pass", () => {
+  for (const b of [1, 2])
+    for (const l of [0, 1, 5, 40]) {
+      const { mayAttend, positions } = wholeTexts(b, l);
+      const expected = decodingOf(noPadding(b, l), l);
+      expect([mayAttend.shape, positions.shape]).toEqual([
+        [b, l, l],
+        [b, l],
+      ]);
+      expect(mayAttend.flat()).toEqual(expected.mayAttend.flat());
+      expect(positions.flat()).toEqual(expected.positions.flat());
+    }
 });
 
 /** The attention module of a language model's first layer. */

@@ -1,5 +1,6 @@
 // A decoder: embeddings, layers that return their keys and values, and logits. FlamingoPaLM and LLaMA implement it; a gated layer is a
 // decoder layer around a decoder layer. Its cached steps are in writer.ts.
+import { causalMask } from "../masks/grid.ts";
 import type { Visibility } from "../masks/media-mask.ts";
 import { type Check, passing } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
@@ -117,6 +118,16 @@ export function decodingOf(
 /** A mask that is true everywhere, for a batch of `b` texts of `s` tokens without padding. */
 export const noPadding = (b: number, s: number): Bool<"b s"> =>
   new Bool([b, s], new Uint8Array(b * s).fill(1));
+
+/** The causal mask and the positions of whole texts without padding, `b` texts of `l` tokens: those of `decodingOf` for one pass. */
+export const wholeTexts = (b: number, l: number): Pick<Decoding, "positions" | "mayAttend"> => ({
+  positions: new Int(
+    [b, l],
+    Int32Array.from({ length: l }, (_, i) => i),
+    [0, 1],
+  ), // [decode.positions]
+  mayAttend: new Bool([b, l, l], causalMask(l).data, [0, l, 1]), // [decode.causal]
+});
 
 /** Hidden states before a layer. */
 export interface StatesBefore {

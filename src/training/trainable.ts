@@ -8,7 +8,7 @@ import type { ParameterGroup } from "./optimizers/optimizer.ts";
 /** A model that names sets of its parameters, such as the one that its paper trains. */
 export interface HasParameterSets<S extends string> {
   readonly parameterSets: Readonly<
-    Record<S, { readonly source: string; readonly includes: (name: string) => boolean }>
+    Record<S, { readonly source?: string; readonly includes: (name: string) => boolean }>
   >;
 }
 

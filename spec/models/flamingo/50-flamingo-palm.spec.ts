@@ -546,7 +546,7 @@ describe("calls", () => {
       expect(out).toEqual([4, 512, 20000]);
       expect(warn.mock.calls.map(([line]) => line)).toEqual([
         "flamboyance: numTimeEmbeds is taken as numMediaEmbeds, as flamingo-pytorch 0.1.0 renamed it",
-        "flamboyance: forward(text, images) is taken as forward(text, { images }), as the README of flamingo-pytorch writes it",
+        "flamboyance: forward(text, images) is read as forward(text, { images })",
       ]);
     } finally {
       warn.mockRestore();
@@ -643,7 +643,7 @@ describe("calls", () => {
     const model = withEncoder({ maxVideoFrames: 2 });
     expect(model.forward(text(".I"), { videos: videos(1, 1, 2) }).shape).toEqual([1, 2, 9]);
     const error = refusal(() => model.forward(text(".I"), { videos: videos(1, 1, 3) }));
-    expect(error.message).toContain("3 frames, but must have from 1 to maxVideoFrames = 2");
+    expect(error.message).toContain("3 frames; it must have from 1 to maxVideoFrames, which is 2");
     expect(releaseMessage(error)).toBe(
       "RuntimeError: The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 2",
     );

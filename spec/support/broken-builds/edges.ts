@@ -110,15 +110,15 @@ export const edges: readonly BrokenBuild[] = [
   {
     mistake: "embeddings beside images are ignored",
     path: "src/models/flamingo/media.ts",
-    before: "if (embeds && (images || videos)) {",
-    after: "if (embeds && videos) {",
+    before: "if (given.length > 1)",
+    after: "if (given.length > 1 && !(embeds && images))",
     noticedBy: ["flamingo-palm--embeds-and-images"],
   },
   {
     mistake: "embeddings beside videos are refused for another reason",
     path: "src/models/flamingo/media.ts",
-    before: 'if (embeds && !images && behaviour.embeds === "refuse") {',
-    after: 'if (embeds && !images && !videos && behaviour.embeds === "refuse") {',
+    before: "{ images: null }",
+    after: "{ images: videos?.shape ?? null }",
     noticedBy: ["flamingo-palm--embeds-and-videos"],
   },
   {
@@ -133,14 +133,14 @@ export const edges: readonly BrokenBuild[] = [
     path: "src/masks/grid.ts",
     before: "l * n + l + 1)",
     after: "l * n + Math.min(l + 1, 32))",
-    noticedBy: ["parallel-transformer-block--thirty-three-tokens"],
+    noticedBy: ["parallel-transformer-block--thirty-three-tokens", "flamingo-palm--text-thirty-three-tokens"],
   },
   {
     mistake: "the causal mask ends at 128 tokens",
     path: "src/masks/grid.ts",
     before: "l * n + l + 1)",
     after: "l * n + (l < 128 ? l + 1 : n))",
-    noticedBy: ["parallel-transformer-block--many-tokens"],
+    noticedBy: ["parallel-transformer-block--many-tokens", "flamingo-palm--text-many-tokens"],
   },
   {
     mistake: "rotary positions start again after 64",

@@ -212,14 +212,14 @@ export const languageModels: readonly BrokenBuild[] = [
     path: "src/models/language-model.ts",
     before: "if (!isReal) continue;",
     after: "if (!isReal || at >= 32) continue;",
-    noticedBy: ["flamingo-palm--text-thirty-three-tokens"],
+    noticedBy: llama("defaults"),
   },
   {
     mistake: "the mask of a decoder is causal for 128 tokens only",
     path: "src/models/language-model.ts",
     before: "let q = Math.max(0, at - past)",
     after: "let q = at < 128 ? Math.max(0, at - past) : 0",
-    noticedBy: ["flamingo-palm--text-many-tokens"],
+    noticedBy: ["decoder--wide"],
   },
   {
     mistake: "positions begin again with each cached pass",

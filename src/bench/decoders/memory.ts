@@ -1,7 +1,7 @@
 // The memory and the speed of a language model with random weights, which may be larger than the memory of the backend.
 import { runProcess } from "#host";
 import { run } from "../../kernels/replay.ts";
-import { decodingOf, noPadding, readTokens } from "../../models/language-model.ts";
+import { readTokens, wholeTexts } from "../../models/language-model.ts";
 import { LlamaForCausalLM } from "../../models/language-models/llama.ts";
 import { nextLogits } from "../../models/writer.ts";
 import { initialize, PARAMETER_DTYPES, parameterNames, stateDict } from "../../nn/state-dict.ts";
@@ -59,7 +59,7 @@ function logitsAfter(model: LlamaForCausalLM, n: number) {
     [1, n],
     Int32Array.from({ length: n }, (_, i) => (7919 * i) % TOKENS),
   );
-  const at = { ...decodingOf(noPadding(1, n), n), media: null, visibility: null };
+  const at = { ...wholeTexts(1, n), media: null, visibility: null };
   return () => nextLogits(model, readTokens(model, ids, at, null).x);
 }
 

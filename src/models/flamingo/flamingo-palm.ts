@@ -33,16 +33,14 @@ import { type Bool, Int, type Tensor } from "../../tensor/tensor.ts";
 import {
   type DecoderLayer,
   type Decoding,
-  decodingOf,
   type KeyValues,
   type LanguageModel,
-  noPadding,
-  readTokens,
+  wholeTexts,
 } from "../language-model.ts";
 import type { WriterWithMedia } from "../writer.ts";
-import { chooseMedia, embedMedia, type ImageEncoder, type Media } from "./media.ts";
-import { crossAttentionWeights, layerOutputs, parameterSets } from "./names.ts";
-import { behaviourOf, type FlamingoBehaviour, type ProfileName } from "./profiles.ts";
+import { chooseMedia, embedMedia, encoderCheck, type ImageEncoder, type Media } from "./media.ts";
+import { crossAttentionWeights, layerOutputs, trainedParameters } from "./names.ts";
+import { behaviourOf, checkAccepted, type FlamingoBehaviour, type ProfileName } from "./profiles.ts";
 
 /** The sizes of the model and the release whose behaviour it reproduces. Widths are in features, `ffMult` is a multiple of `dim`. */
 export interface FlamingoPaLMOptions extends HeadOptions {
@@ -66,8 +64,8 @@ export interface FlamingoPaLMOptions extends HeadOptions {
   readonly behaviour?: Partial<FlamingoBehaviour> | undefined;
 }
 
-const isEncoder = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && "forward" in value && typeof value.forward === "function";
+/** Checked by `behaviourOf`. */
+const any: Check = optional(passing("any value", () => true));
 
 const checks: { readonly [K in keyof FlamingoPaLMOptions]-?: Check } = {
   ...headChecks,
@@ -76,15 +74,13 @@ const checks: { readonly [K in keyof FlamingoPaLMOptions]-?: Check } = {
   ffMult: optional(inner),
   mediaTokenId: optional(whole(-(2 ** 31), 2 ** 31 - 1)),
   crossAttnEvery: optional(count()),
-  imgEncoder: optional(nullable(passing("a module with a method forward(images)", isEncoder))),
+  imgEncoder: optional(nullable(encoderCheck)),
   perceiverNumLatents: optional(count()),
   perceiverDepth: optional(layers()),
   maxVideoFrames: optional(nullable(count())),
   onlyAttendImmediateMedia: optional(flag),
-  profile: optional(passing("the name of a profile", (value) => typeof value === "string")),
-  behaviour: optional(
-    passing("an object of options of FlamingoBehaviour", (value) => typeof value === "object"),
-  ),
+  profile: any,
+  behaviour: any,
 };
 
 class Residual {
@@ -182,12 +178,7 @@ export class FlamingoPaLM implements LanguageModel {
     const chosen = conventionIn(behaviour, onlyAttendImmediateMedia);
     const convention = emptyRowFeedForward ? { ...chosen, emptyRowFeedForward } : chosen; // [gate.empty-row-feed-forward]
     this.options = { mediaTokenId, behaviour, convention };
-    if (!imgEncoder && behaviour.withoutEncoder === "refuse") {
-      throw new RuleError(
-        "flamingo-pytorch 0.1.2 needs an image encoder, although its README calls it optional",
-        "flamingo.encoder-optional",
-      );
-    }
+    if (!imgEncoder) checkAccepted(behaviour, "withoutEncoder"); // [flamingo.encoder-optional]
     const head = { dim, dimHead, heads };
     this.video_frame_pos_emb =
       maxVideoFrames === null ? null : new Parameter("f d", [maxVideoFrames, dim], normal(1));
@@ -212,17 +203,18 @@ export class FlamingoPaLM implements LanguageModel {
    * ShapeError or a RuleError if the media do not fit the model or its profile.
    */
   forward(text: Int<"b l">, media: Media | Tensor<"b m c h w"> = {}): Tensor<"b l n"> {
-    shapes("FlamingoPaLM", { text: [text, "b l"] });
+    const { b, l } = shapes("FlamingoPaLM", { text: [text, "b l"] });
     if (!(text instanceof Int))
       throw new RuleError("text is a batch of token ids; int() makes it", "flamingo.text");
-    // #region forward
-    const [b = 0, l = 0] = text.shape;
     const { mediaTokenId, convention } = this.options;
+    // #region forward
     const perceived = this.perceive(media);
     const visibility =
       perceived && visibilityOf(mediaLocations(text, mediaTokenId), perceived.shape[1] ?? 0, convention);
-    const at = { ...decodingOf(noPadding(b, l), l), media: perceived, visibility };
-    return this.logits(readTokens(this, text, at, null).x);
+    const at = { ...wholeTexts(b, l), media: perceived, visibility };
+    let x = this.embed(text);
+    for (const layer of this.layers) x = layer.forward(x, at, null).x;
+    return this.logits(x);
     // #endregion
   }
 
@@ -252,8 +244,8 @@ export class FlamingoPaLM implements LanguageModel {
   }
 
   /** Sets of parameters that the sources train, for `trainable(model, set)`. */
-  get parameterSets(): typeof parameterSets {
-    return parameterSets;
+  get parameterSets(): typeof trainedParameters {
+    return trainedParameters;
   }
 
   /** The named activations to keep in gradient checkpointing, for `keepOnly`. */

@@ -8,7 +8,7 @@ import { rearrange, repeat, slice } from "../../tensor/ops/arrange.ts";
 import { add, detach } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import type { FlamingoBehaviour } from "./profiles.ts";
+import { checkAccepted, type FlamingoBehaviour } from "./profiles.ts";
 
 /** A module that maps images to feature sequences. */
 export interface ImageEncoder {
@@ -23,51 +23,36 @@ export interface Media {
   readonly embeds?: Tensor<"b m s d"> | Tensor<"b s d"> | null | undefined;
 }
 
+/** The check of an option that takes an image encoder. */
+export const encoderCheck: Check = passing(
+  "a module with a method forward(images)",
+  (value) =>
+    typeof value === "object" && value !== null && "forward" in value && typeof value.forward === "function",
+);
+
+const CALL = "FlamingoPaLM.forward";
 const tensor: Check = optional(nullable(passing("a tensor", (value) => value instanceof Tensor)));
 const checks: { readonly [K in keyof Media]-?: Check } = { images: tensor, videos: tensor, embeds: tensor };
 
 /** Checks the arguments by the options of the profile and returns at most one kind of media. */
 export function chooseMedia(media: Media | Tensor<"b m c h w">, behaviour: FlamingoBehaviour): Media {
-  if (media instanceof Tensor) return byPosition(media, behaviour);
-  const known = checked("FlamingoPaLM.forward", media, checks);
-  const { images, videos, embeds } = known;
-  if (embeds && !images && behaviour.embeds === "refuse") {
-    throw new RuleError(
-      "flamingo-pytorch 0.1.2 cannot take embeddings, although its README says so",
-      "flamingo.embeds",
-      { images: null },
-    );
+  if (media instanceof Tensor) {
+    checkAccepted(behaviour, "readmeCalls", { caller: CALL });
+    warnOnce("forward(text, images) is read as forward(text, { images })"); // [readme.calls]
+    return { images: media };
   }
-  if (embeds && (images || videos)) {
+  const known = checked(CALL, media, checks);
+  const { images, videos, embeds } = known;
+  if (embeds && !images) checkAccepted(behaviour, "embeds", { images: null }); // [flamingo.embeds]
+  if (images && videos && !embeds && behaviour.imagesBesideVideos === "ignore") return { videos }; // [flamingo.images-and-videos]
+  const given = Object.entries(known).flatMap(([name, value]) => (value ? [name] : []));
+  if (given.length > 1)
     throw new RuleError(
-      "embeddings replace images or videos: give only one of the three",
-      "flamingo.embeds",
+      `${CALL} takes one of images, videos and embeds, but was given ${given.join(" and ")}`,
+      embeds ? "flamingo.embeds" : "flamingo.images-and-videos",
       { images: images?.shape ?? null },
     );
-  }
-  if (images && videos) {
-    if (behaviour.imagesBesideVideos === "ignore") return { videos }; // [flamingo.images-and-videos]
-    throw new RuleError(
-      "give images or videos, not both: flamingo-pytorch 0.1.2 would ignore the images",
-      "flamingo.images-and-videos",
-    );
-  }
   return known;
-}
-
-/** forward(text, images): the README of flamingo-pytorch has this call, and the release rejects it. */
-function byPosition(images: Tensor<"b m c h w">, { readmeCalls }: FlamingoBehaviour): Media {
-  if (readmeCalls === "refuse") {
-    throw new RuleError(
-      "flamingo-pytorch 0.1.2 takes images by name only, although its README passes them by position",
-      "readme.calls",
-      { caller: "FlamingoPaLM.forward" },
-    );
-  }
-  warnOnce(
-    "forward(text, images) is taken as forward(text, { images }), as the README of flamingo-pytorch writes it",
-  );
-  return { images };
 }
 
 interface Encoders {
@@ -85,27 +70,27 @@ export function embedMedia(
   return embeds ?? null;
 }
 
-/** Encodes images. The encoder is frozen, so its output is detached. */
-function encode(
+/** The features of a batch of images or frames. The encoder is frozen, so its output is detached. */
+function encode<A extends string>(
   { img_encoder }: Encoders,
   kind: "image" | "video",
-  images: Tensor<"b c h w">,
-): Tensor<"b n d"> {
-  if (!img_encoder) {
+  images: Tensor,
+  axes: A,
+): Tensor<A> {
+  if (!img_encoder)
     throw new RuleError(
       "images and videos need an imgEncoder; without one, pass embeddings as { embeds }",
       "flamingo.needs-encoder",
       { kind },
     );
-  }
-  return detach(img_encoder.forward(images)); // [flamingo.encode]
+  return named(axes, detach(img_encoder.forward(named("b c h w", images)))); // [flamingo.encode]
 }
 
 function embedImages(owner: Encoders, images: Tensor<"b m c h w">): Tensor<"b m s d"> {
   const { b } = shapes("FlamingoPaLM", { images: [images, "b m c h w"] });
   // #region images
-  const batch = named("b c h w", rearrange("b m c h w -> (b m) c h w", images));
-  return rearrange("(b m) s d -> b m s d", named("(b m) s d", encode(owner, "image", batch)), { b });
+  const batch = rearrange("b m c h w -> (b m) c h w", images);
+  return rearrange("(b m) s d -> b m s d", encode(owner, "image", batch, "(b m) s d"), { b });
   // #endregion
 }
 
@@ -113,8 +98,8 @@ function embedImages(owner: Encoders, images: Tensor<"b m c h w">): Tensor<"b m 
 function embedVideos(owner: Encoders, videos: Tensor<"b m f c h w">): Tensor<"b m s d"> {
   const { b, m, f } = shapes("FlamingoPaLM", { videos: [videos, "b m f c h w"] });
   const positions = framePositions(owner, f);
-  const batch = named("b c h w", rearrange("b m f c h w -> (b m f) c h w", videos));
-  const frames = rearrange("(b m f) s d -> b m f s d", named("(b m f) s d", encode(owner, "video", batch)), {
+  const batch = rearrange("b m f c h w -> (b m f) c h w", videos);
+  const frames = rearrange("(b m f) s d -> b m f s d", encode(owner, "video", batch, "(b m f) s d"), {
     b,
     m,
   });
@@ -122,19 +107,13 @@ function embedVideos(owner: Encoders, videos: Tensor<"b m f c h w">): Tensor<"b 
   return named("b m s d", rearrange("b m f s d -> b m (f s) d", add(frames, shifts))); // [flamingo.frames]
 }
 
-function framePositions({ video_frame_pos_emb }: Encoders, f: number): Tensor<"f d"> {
-  if (!video_frame_pos_emb) {
-    throw new RuleError("videos need maxVideoFrames", "flamingo.max-video-frames", {
-      frames: f,
-      limit: null,
-    });
-  }
-  const limit = video_frame_pos_emb.shape[0] ?? 0;
-  if (f > limit || f === 0)
+function framePositions({ video_frame_pos_emb: table }: Encoders, frames: number): Tensor<"f d"> {
+  const limit = table ? (table.shape[0] ?? 0) : null;
+  if (!table || limit === null || frames === 0 || frames > limit)
     throw new RuleError(
-      `a video has ${f} frames, but must have from 1 to maxVideoFrames = ${limit}`,
+      `a video has ${frames} frames; it must have from 1 to maxVideoFrames, which is ${limit ?? "not set"}`,
       "flamingo.max-video-frames",
-      { frames: f, limit },
+      { frames, limit },
     );
-  return slice(video_frame_pos_emb, 0, 0, f);
+  return slice(table, 0, 0, frames);
 }

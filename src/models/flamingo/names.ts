@@ -2,45 +2,23 @@
 // cross-attention, and which ones gradient checkpointing keeps. They are those of flamingo-pytorch 0.1.2, where
 // `layers.<i>.0` is a block of the language model and `layers.<i>.1` the cross-attention block after it.
 
-const resampler = (name: string): boolean => name.startsWith("perceiver_resampler.");
-const crossAttention = (name: string): boolean => /^layers\.\d+\.1\./.test(name);
-const framePositions = (name: string): boolean => name === "video_frame_pos_emb";
+const matching = (pattern: RegExp) => ({ includes: (name: string): boolean => pattern.test(name) });
 
-/** Sets of parameters, by name, each with the place where it is stated. `trainable` lists the names of a set. */
-export const parameterSets = {
-  // The paper also learns the embedding of its end-of-chunk token, which is a row of `token_emb.weight` and no parameter
-  // of its own here.
-  paper: {
-    source:
-      "arXiv 2204.14198v2: the vision encoder (§2.1) and the language model's blocks (§2.2) are pretrained and frozen; the " +
-      "resampler with its learnt temporal position encodings (A.1.1) and the gated blocks (§2.2) are trained from scratch",
-    includes: (name: string) => resampler(name) || crossAttention(name) || framePositions(name),
-  },
+/** The sets of `parameterSets`, which has the sources. */
+export const trainedParameters = {
+  paper: matching(/^(perceiver_resampler\.|layers\.\d+\.1\.|video_frame_pos_emb$)/),
   // #region frozen
-  "flamingo-pytorch@0.1.2": {
-    source: "FlamingoPaLM.forward given images or videos: freezes everything, then unfreezes these two",
-    includes: (name: string) => resampler(name) || crossAttention(name), // [flamingo.frozen]
-  },
-  "flamingo-pytorch@0.1.2 text": {
-    source: "FlamingoPaLM.forward on text alone: unfreezes everything, the image encoder included",
-    includes: () => true, // [flamingo.frozen]
-  },
+  "flamingo-pytorch@0.1.2": matching(/^(perceiver_resampler|layers\.\d+\.1)\./), // [flamingo.frozen]
+  "flamingo-pytorch@0.1.2 text": matching(/^/), // [flamingo.frozen]
   // #endregion
-  "open-flamingo": {
-    source:
-      "open_flamingo/src/factory.py, create_model_and_transforms: the perceiver (which holds the frames' embeddings), " +
-      "gated_cross_attn_layers, and the language model's input embeddings unless freeze_lm_embeddings is set",
-    includes: (name: string) =>
-      resampler(name) || crossAttention(name) || framePositions(name) || name === "token_emb.weight",
-  },
-  "language model": {
-    source: "arXiv 2204.02311: PaLM, trained on text before there are any images",
-    includes: (name: string) => /^(token_emb\.|to_logits\.|layers\.\d+\.0\.)/.test(name),
-  },
+  "open-flamingo": matching(
+    /^(perceiver_resampler\.|layers\.\d+\.1\.|(video_frame_pos_emb|token_emb\.weight)$)/,
+  ),
+  "language model": matching(/^(token_emb|to_logits|layers\.\d+\.0)\./),
 } as const; // [freezing.sets]
 
 /** The name of a set of parameters. */
-export type ParameterSetName = keyof typeof parameterSets;
+export type ParameterSetName = keyof typeof trainedParameters;
 
 /**
  * The named activations that layers pass on, and the output of the resampler. With these kept, gradient checkpointing

@@ -4,8 +4,9 @@
 import { conventionCheck } from "../../blocks/media-visibility.ts";
 import { correctedPair, releasedPair } from "../../masks/conventions/pair.ts";
 import type { Convention } from "../../masks/conventions/schema.ts";
-import { type Check, checked, flag, oneOf, optional, shown } from "../../nn/options.ts";
-import { RuleError } from "../../tensor/errors.ts";
+import { type Check, checked, flag, oneOf, optional } from "../../nn/options.ts";
+import { type Facts, RuleError } from "../../tensor/errors.ts";
+import { profileOf } from "../profile.ts";
 
 /** The options that a profile may change. */
 export interface FlamingoBehaviour {
@@ -70,10 +71,28 @@ const checks: { readonly [K in keyof FlamingoBehaviour]-?: Check } = {
 };
 
 /** The behaviour of a profile, with some options changed. Throws a RuleError if there is no such profile. */
-export function behaviourOf(name: ProfileName, changes: Partial<FlamingoBehaviour> = {}): FlamingoBehaviour {
-  if (!Object.hasOwn(profiles, name)) {
-    const known = Object.keys(profiles).join(", ");
-    throw new RuleError(`no profile is called ${shown(name)}; there are ${known}`, "flamingo.profile");
-  }
-  return { ...profiles[name], ...checked("behaviour", changes, checks) }; // [flamingo.profile]
+export const behaviourOf = (
+  name: ProfileName,
+  changes: Partial<FlamingoBehaviour> = {},
+): FlamingoBehaviour => ({
+  ...profileOf(profiles, name, "flamingo.profile"),
+  ...checked("behaviour", changes, checks), // [flamingo.profile]
+});
+
+/** Uses that the README of flamingo-pytorch shows and release 0.1.2 refuses, with their rules. */
+const refused = {
+  embeds: ["flamingo.embeds", "embeddings"],
+  withoutEncoder: ["flamingo.encoder-optional", "a model without an image encoder"],
+  readmeCalls: ["readme.calls", "images by position"],
+} as const;
+
+/** Throws a RuleError if a profile refuses a use, as the release does. */
+export function checkAccepted(behaviour: FlamingoBehaviour, use: keyof typeof refused, facts?: Facts): void {
+  const [rule, what] = refused[use];
+  if (behaviour[use] === "refuse")
+    throw new RuleError(
+      `flamingo-pytorch 0.1.2 refuses ${what}, which its README shows; behaviour { ${use}: "accept" } allows it`,
+      rule,
+      facts,
+    );
 }

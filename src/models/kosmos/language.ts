@@ -6,7 +6,7 @@ import { type Check, checked, nullable, optional, passing } from "../../nn/optio
 import type { LearnedPositions } from "../../nn/positions/learned.ts";
 import { shapes } from "../../tensor/pattern.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
-import { decodingOf, noPadding, readTokens } from "../language-model.ts";
+import { readTokens, wholeTexts } from "../language-model.ts";
 import { MagnetoDecoder } from "../language-models/magneto/decoder.ts";
 import { type WriterWithStep, writerOf } from "../writer.ts";
 
@@ -62,7 +62,7 @@ export class KosmosLanguage {
   forward(inputs: KosmosLanguageInputs): KosmosLanguageOutputs {
     const { ids, targets } = checked("KosmosLanguage.forward", inputs, inputChecks);
     const { b, l } = shapes("KosmosLanguage.forward", { ids: [ids, "b l"] });
-    const at = { ...decodingOf(noPadding(b, l), l), media: null, visibility: null };
+    const at = { ...wholeTexts(b, l), media: null, visibility: null };
     const logits = this.decoder.logits(readTokens(this.decoder, ids, at, null).x); // [kosmos.language]
     return { logits, loss: targets ? crossEntropy(logits, targets).mean : null };
   }

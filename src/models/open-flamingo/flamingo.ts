@@ -19,7 +19,7 @@ import { detach } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
 import type { Int, Tensor } from "../../tensor/tensor.ts";
 import { walk } from "../../tensor/walk.ts";
-import type { ImageEncoder } from "../flamingo/media.ts";
+import { encoderCheck, type ImageEncoder } from "../flamingo/media.ts";
 import {
   decodingOf,
   type KeyValues,
@@ -90,8 +90,6 @@ export interface OpenFlamingoOptions {
   readonly behaviour?: Partial<OpenFlamingoBehaviour> | undefined;
 }
 
-const hasForward = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && "forward" in value && typeof value.forward === "function";
 const id = whole(-(2 ** 31), 2 ** 31 - 1);
 /** Each value is checked by the module that is given it. */
 const any: Check = optional(passing("any value", () => true));
@@ -118,7 +116,7 @@ const optionsOf = (module: string): Check =>
   );
 
 const checks: { readonly [K in keyof OpenFlamingoOptions]-?: Check } = {
-  visionEncoder: passing("a module with a method forward(images)", hasForward),
+  visionEncoder: encoderCheck,
   langEncoder: languageModelCheck,
   eocTokenId: id,
   mediaTokenId: id,

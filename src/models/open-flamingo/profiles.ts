@@ -3,8 +3,8 @@
 
 import { conventionCheck } from "../../blocks/media-visibility.ts";
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
-import { type Check, checked, oneOf, optional, shown } from "../../nn/options.ts";
-import { RuleError } from "../../tensor/errors.ts";
+import { type Check, checked, oneOf, optional } from "../../nn/options.ts";
+import { profileOf } from "../profile.ts";
 
 /** The options that a profile may change. */
 export interface OpenFlamingoBehaviour {
@@ -79,13 +79,14 @@ const checks: { readonly [K in keyof OpenFlamingoBehaviour]-?: Check } = {
 };
 
 /** The behaviour of a profile, with some options changed. Throws a RuleError if there is no such profile. */
-export function openFlamingoBehaviour(
+export const openFlamingoBehaviour = (
   name: OpenFlamingoProfile,
   changes: Partial<OpenFlamingoBehaviour> = {},
-): OpenFlamingoBehaviour {
-  if (!Object.hasOwn(openFlamingoProfiles, name)) {
-    const known = Object.keys(openFlamingoProfiles).join(", ");
-    throw new RuleError(`no profile is called ${shown(name)}; there are ${known}`, "openflamingo.profile");
-  }
-  return { ...openFlamingoProfiles[name], ...checked("behaviour", changes, checks) }; // [openflamingo.profile]
-}
+): OpenFlamingoBehaviour => ({
+  ...profileOf<OpenFlamingoProfile, OpenFlamingoBehaviour>(
+    openFlamingoProfiles,
+    name,
+    "openflamingo.profile",
+  ),
+  ...checked("behaviour", changes, checks), // [openflamingo.profile]
+});
