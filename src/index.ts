@@ -100,7 +100,6 @@ export { Bug, LoadError, RuleError, ShapeError } from "./tensor/errors.ts";
 export {
   chunk,
   concat,
-  concatLast,
   einsum,
   overlap,
   pad,

@@ -2,7 +2,7 @@
 
 export { type CheckOptions, checkCase } from "../conformance/cases/check-case.ts";
 export { checkMasks, type MaskVerdict } from "../conformance/cases/check-masks.ts";
-export { type Comparison, compareTensors, toleranceFor } from "../conformance/cases/compare.ts";
+export { type Comparison, compareTensors } from "../conformance/cases/compare.ts";
 export { type CaseSelection, selectCases } from "../conformance/cases/selection.ts";
 export { type CaseSummary, type CaseVerdict, summariseCases } from "../conformance/cases/verdict.ts";
 export { check, type PortCheckOptions, type PortForward } from "../conformance/in-process/check.ts";

@@ -1,7 +1,7 @@
 // flamboyance/io: files of weights, tokenizers, images and sound; models from folders of pretrained weights, and their memory.
 
 export { openPretrained, type Pretrained } from "../io/huggingface/pretrained.ts";
-export { colourWheel, type Flow, flowErrorImage, flowImage } from "../io/images/flow-colours.ts";
+export { type Flow, flowErrorImage, flowImage } from "../io/images/flow-colours.ts";
 export type { Image, ImageMode } from "../io/images/image.ts";
 export { encodePng } from "../io/images/png/write.ts";
 export {

@@ -51,7 +51,7 @@ export type { Optimizer, ParameterGroup } from "../training/optimizers/optimizer
 export { type SGDOptions, sgd } from "../training/optimizers/sgd.ts";
 export { type StableAdamWOptions, stableAdamW } from "../training/optimizers/stable-adamw.ts";
 export { type Schedule, type ScheduleOptions, schedule } from "../training/schedules.ts";
-export { lossAndGradients, stepProgram } from "../training/step.ts";
+export { lossAndGradients } from "../training/step.ts";
 export { nextTokens, type TargetOptions } from "../training/targets.ts";
 export { decayGroups, trainable } from "../training/trainable.ts";
 export { type TrainingStep, type TrainOptions, train } from "../training/training.ts";

@@ -108,7 +108,7 @@ const calls: { readonly [K in OpName]: () => flamboyance.Tensor } = {
   rearrange: () => flamboyance.rearrange("a b -> b a", x),
   repeat: () => flamboyance.repeat("a b -> a b c", x, { c: 2 }),
   sum: () => flamboyance.sum("a b -> a", x),
-  concat: () => flamboyance.concatLast(x, x),
+  concat: () => flamboyance.concat("a b, a c -> a d", x, named("a c", x)),
   slice: () => flamboyance.slice(x, 0, 0, 1),
   pad: () => flamboyance.pad(x, 0, 1, 1),
   windows: () => flamboyance.windows(x, 0, 1, 1),
