@@ -117,17 +117,35 @@ describe("sizes", () => {
       expect(f).toThrow(message);
       expect(f).toThrow("[notation.origin]");
     };
-    origin(() => dynamic.rearrange("b l d -> b l z", x), /axis "d" is dropped; sum drops axes/);
     origin(
-      () => dynamic.rearrange("b l d -> b l d z", x),
-      /axis "z" is not on the left side; repeat adds axes/,
+      () => dynamic.rearrange("b l d -> b l z", x),
+      /axis "d" is on one side only: sum drops axes, repeat adds them/,
     );
-    origin(() => dynamic.rearrange("b l d -> b l", x), /axis "d" is dropped/);
-    origin(() => dynamic.repeat("b l d -> b l", x), /axis "d" is dropped/);
+    origin(() => dynamic.rearrange("b l d -> b l d z", x), /axis "z" is on one side only/);
+    origin(() => dynamic.rearrange("b l d -> b l d z", x, { z: 2 }), /axis "z" is on one side only/);
+    origin(() => dynamic.rearrange("b l d -> b l", x), /axis "d" is on one side only/);
+    origin(() => dynamic.repeat("b l d -> b l", x), /axis "d" is on one side only/);
     origin(() => dynamic.repeat("b l d -> b l d z", x), /axis "z" has no size/);
-    origin(() => dynamic.sum("b l d -> b z", x), /axis "z" is not on the left side/);
-    origin(() => dynamic.rearrange("b l (h k) -> b h l k", x, { heads: 2 }), /size is given for "heads"/);
-    origin(() => dynamic.repeat("b l d -> b l d n", x, { n: 2, m: 3 }), /size is given for "m"/);
+    origin(() => dynamic.sum("b l d -> b z", x), /axis "z" is on one side only/);
+  });
+
+  test("[notation.size] sizes are given for axes of the pattern", () => {
+    for (const [f, pattern, sizes, message] of [
+      [
+        "rearrange",
+        "b l (h k) -> b h l k",
+        { h: 2, heads: 2 },
+        /heads = 2 is not a size: .* axes of the pattern/,
+      ],
+      ["repeat", "b l d -> b l d n", { n: 2, m: 3 }, /m = 3 is not a size/],
+      ["repeat", "... d -> ... d n", { n: 2, "...": 2 }, /\.\.\. = 2 is not a size/],
+      ["rearrange", "b l d -> l b d", 3, /sizes = 3 is not a size/],
+      ["rearrange", "b l d -> l b d", null, /sizes = null is not a size/],
+    ] as const) {
+      expect(() => dynamic[f](pattern, x, sizes)).toThrow(ShapeError);
+      expect(() => dynamic[f](pattern, x, sizes)).toThrow(message);
+      expect(() => dynamic[f](pattern, x, sizes)).toThrow("[notation.size]");
+    }
   });
 
   test.each([-1, 1.5, Number.NaN, Infinity, undefined])("[notation.size] %d is not a size", (n) => {

@@ -50,12 +50,11 @@ export const sidesOf = kept((pattern): readonly [string, string, ...string[]] =>
   return [...operands.split(","), result].map((side) => side.trim()) as [string, string, ...string[]];
 });
 
-/** The sides of a pattern, with ~0 ~1 … in place of "...", as many as operands of these shapes have there. */
+/** The sides of a pattern, with ~0 ~1 … in place of "...", as many as the first operand with "..." has there. */
 export function spread(sides: readonly string[], ...shapes: readonly Shape[]): string[] {
-  const extra = shapes.map(({ length }, i) =>
-    sides[i]?.includes("...") ? length - axesOf(sides[i]).length + 1 : 0,
-  );
-  const names = Array.from({ length: Math.max(...extra) }, (_, i) => `~${i}`).join(" ");
+  const i = sides.findIndex((side) => side.includes("..."));
+  const length = (shapes[i]?.length ?? 0) - axesOf(sides[i] ?? "").length + 1;
+  const names = Array.from({ length }, (_, n) => `~${n}`).join(" ");
   return sides.map((side) => side.replace("...", names).trim());
 }
 
@@ -83,6 +82,10 @@ export function namedStrides(stride: readonly number[], side: string, sizes: Siz
   return strides;
 }
 
+/** The sizes or strides of some axes; an axis that is not there has the stride 0. */
+export const valuesAt = (values: Sizes, names: readonly string[]): number[] =>
+  names.map((name) => values[name] ?? 0); // [ops.repeat]
+
 /** The offsets of the elements along the named axes, in an array whose axes are `side`. */
 export function axisOffsets(
   { stride }: { readonly stride: readonly number[] },
@@ -90,11 +93,7 @@ export function axisOffsets(
   names: readonly string[],
   sizes: Sizes,
 ): Int32Array {
-  const strides = namedStrides(stride, side, sizes);
-  return offsets(
-    names.map((name) => sizes[name] ?? 1),
-    names.map((name) => strides[name] ?? 0),
-  );
+  return offsets(valuesAt(sizes, names), valuesAt(namedStrides(stride, side, sizes), names));
 }
 
 /** The reason why a shape does not fit a side, given the known sizes, or null. Adds the sizes that the shape determines. */
@@ -195,10 +194,11 @@ function disagreement(
     const text = bound.join(" ");
     return [name, side, shape.join(" "), wrong ? `${text}  <- ${was ?? wrong}`.trim() : text];
   });
-  const widths = GAPS.map((gap, column) => gap + Math.max(...table.map((row) => row[column]?.length ?? 0)));
   const lines = table.map((row) =>
     row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .map((cell, i) =>
+        cell.padEnd((GAPS[i] ?? 0) + Math.max(...table.map((other) => other[i]?.length ?? 0))),
+      )
       .join("")
       .trimEnd(),
   );

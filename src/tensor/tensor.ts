@@ -54,35 +54,26 @@ function checkShape(shape: Shape): void {
   );
 }
 
-/** Throws a ShapeError unless a shape has exactly `count` values. */
-function checkCount(shape: Shape, count: number): void {
-  checkShape(shape);
-  if (count !== sizeOf(shape))
-    throw new ShapeError(`${shapeText(shape)} holds ${sizeOf(shape)} values, got ${count}  [tensor.values]`);
-}
-
 /** Throws a ShapeError unless the values fill the shape exactly or, with strides, every element lies within them. */
-function checkFits(
-  data: ArrayLike<number>,
-  shape: Shape,
-  stride: readonly number[] | undefined,
-  offset: number,
-): void {
+function checkFits(data: Typed, shape: Shape, stride: readonly number[] | undefined, offset: number): void {
+  checkShape(shape);
   if (!ArrayBuffer.isView(data))
     throw new ShapeError(
       "values are a typed array here; tensor(), int() and bool() take lists  [tensor.values]",
     );
-  if (stride === undefined) checkCount(shape, data.length - offset);
-  else checkShape(shape);
-  const steps = stride ?? rowMajor(shape);
-  const ends = shape.map((n, axis) => (n - 1) * (steps[axis] ?? NaN));
-  const first = ends.reduce((at, step) => at + Math.min(0, step), offset);
-  const last = ends.reduce((at, step) => at + Math.max(0, step), offset);
-  const isWithin = sizeOf(shape) === 0 || (first >= 0 && last < data.length && steps.every(Number.isInteger));
-  if (!isWithin || steps.length !== shape.length || !Number.isInteger(offset))
-    throw new ShapeError(
-      `${shapeText(shape)} with strides ${shapeText(steps)} from ${offset} extends beyond the ${data.length} values of its buffer  [tensor.values]`,
-    );
+  const size = sizeOf(shape);
+  const ends = shape.map((n, axis) => (n - 1) * (stride?.[axis] ?? NaN));
+  const furthest = (pick: (a: number, b: number) => number) =>
+    ends.reduce((at, end) => at + pick(0, end), offset);
+  const isWithin = size === 0 || (furthest(Math.min) >= 0 && furthest(Math.max) < data.length);
+  const fits = stride
+    ? isWithin && stride.length === shape.length && [offset, ...stride].every(Number.isInteger)
+    : offset === 0 && data.length === size;
+  if (fits) return;
+  const problem = stride
+    ? `with strides ${shapeText(stride)} from ${offset} extends beyond the ${data.length} values of its buffer`
+    : `holds ${size} values, got ${data.length - offset}`;
+  throw new ShapeError(`${shapeText(shape)} ${problem}  [tensor.values]`);
 }
 
 /** Floats as an array, as `view` makes it, without a check: for kernels whose results fit by construction. */
@@ -108,11 +99,8 @@ export const zeros = (shape: Shape): View => viewOf(new Float64Array(sizeOf(shap
 export type Values = View | (() => View) | TensorSource;
 
 /** All values of a source, as float64 or float32. */
-export function readAll(source: TensorSource, shape: Shape): View {
-  const values = widened(source.read(0, sizeOf(shape)), source.dtype);
-  checkCount(shape, values.length); // [tensor.values]
-  return viewOf(values, shape);
-}
+export const readAll = (source: TensorSource, shape: Shape): View =>
+  view(widened(source.read(0, sizeOf(shape)), source.dtype), shape);
 
 /** Values as a source. An array's numbers are not copied if they are contiguous; a function is called. */
 export function sourceOf(values: Values): TensorSource {
@@ -299,12 +287,12 @@ export function tensor<A extends string>(
       `values are a list of numbers or a typed array, not ${own === null ? "null" : typeof own}`,
       "tensor.values",
     );
-  checkCount(shape, own.length);
   const isTyped = ArrayBuffer.isView(own);
   const wrong = isTyped && typeof own[0] !== "bigint" ? -1 : indexOfOther(own as readonly number[], "number");
   if (wrong >= 0) throw new RuleError(`${String(own[wrong])} is not a number`, "tensor.values");
+  const data = view(isTyped ? (own as Floats) : Float64Array.from(own), shape);
   checkAxes(axes, shape); // [tensor.axes]
-  return new Tensor<A>(shape, viewOf(isTyped ? (own as Floats) : Float64Array.from(own), shape));
+  return new Tensor<A>(shape, data);
 }
 
 /**
@@ -363,8 +351,7 @@ export type Typed = Floats | Uint8Array | Int32Array;
 /** The values in row-major order. The result shares the memory of a contiguous view: do not write into it. */
 export function flat<D extends Typed>(v: Strided<D>): D {
   const n = sizeOf(v.shape);
-  if (contiguous(v))
-    return (v.offset === 0 && v.data.length === n ? v.data : v.data.subarray(v.offset, v.offset + n)) as D;
+  if (contiguous(v)) return v.data.subarray(v.offset, v.offset + n) as D;
   const at = offsets(v.shape, v.stride, v.offset);
   const out = new (v.data.constructor as new (n: number) => D)(n);
   for (let i = 0; i < n; i++) out[i] = v.data[at[i] ?? 0] ?? 0; // [tensor.flat]

@@ -207,10 +207,10 @@ describe("einsum", () => {
   test("[einsum.two-places] axes that occur once, joined axes, and other than two operands are errors", () => {
     const [x, y] = [randomTensor([2, 3]), randomTensor([3, 4])];
     const once: readonly (readonly [string, RegExp])[] = [
-      ["i k, k j -> i", /axis "j" occurs in the second operand only.*sum over it with sum first/],
-      ["i k, k j -> j", /axis "i" occurs in the first operand only.*sum over it with sum first/],
-      ["i k, k j -> i j n", /axis "n" occurs in the result only.*add it with repeat afterwards/],
-      ["i k, j n -> i j", /axis "k" occurs in the first operand only/],
+      ["i k, k j -> i", /axis "j" occurs once: sum over it with sum first/],
+      ["i k, k j -> j", /axis "i" occurs once: sum over it with sum first/],
+      ["i k, k j -> i j n", /axis "n" occurs once: .* add it with repeat afterwards/],
+      ["i k, j n -> i j", /axis "k" occurs once/],
     ];
     for (const [pattern, message] of once) expect(() => dynamic.einsum(pattern, x, y)).toThrow(message);
     const three = "i k, k j, j n -> i n";
@@ -271,7 +271,7 @@ describe("einsum of one operand", () => {
         "i i -> i",
         /"i i" names an axis twice; use two names, and for a diagonal multiply by an identity matrix/,
       ],
-      ["i j -> j k", /in einsum\("i j -> j k"\): axis "k" is not on the left side/],
+      ["i j -> j k", /in einsum\("i j -> j k"\): axis "k" is on one side only/],
       ["i j k -> i", /"i j k" has 3 axes, the shape 2/],
       ["i j", /needs one arrow/],
       ["", /needs one arrow/],

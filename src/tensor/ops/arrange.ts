@@ -12,6 +12,7 @@ import {
   slice as sliceRule,
   sum as sumRule,
 } from "./movement.ts";
+import type { Rule } from "./table.ts";
 import { overlap as overlapRule, windows as windowsRule } from "./windows.ts";
 
 /** Patterns with an ellipsis (library code) are checked at run time, not by tsc. */
@@ -58,16 +59,28 @@ export function einsum(pattern: string, ...operands: Tensor[]): Tensor {
     .flat()
     .every((name) => kept.includes(name));
   return dropsNone
-    ? applyRule("rearrange", rearrangeRule, resolved("rearrange", pattern, a, {}, "einsum"), a)
-    : applyRule("sum", sumRule, resolved("sum", pattern, a, {}, "einsum"), a); // [einsum.one-place]
+    ? arranged("rearrange", rearrangeRule, pattern, a, {}, "einsum")
+    : arranged("sum", sumRule, pattern, a, {}, "einsum"); // [einsum.one-place]
 }
+
+type Kind = "rearrange" | "repeat" | "sum";
+
+/** Executes an op with a pattern. */
+const arranged = (
+  kind: Kind,
+  rule: Rule<Kind>,
+  pattern: string,
+  x: Tensor,
+  given?: Sizes,
+  caller?: string,
+): Tensor => applyRule(kind, rule, resolved(kind, pattern, x, given, caller), x);
 
 /**
  * The attributes of an op with a pattern. rearrange keeps all axes, repeat may add axes, sum may drop axes. Throws a ShapeError if
  * the axes or the sizes do not fit the pattern.
  */
 function resolved(
-  kind: "rearrange" | "repeat" | "sum",
+  kind: Kind,
   pattern: string,
   x: Tensor,
   given: Sizes = {},
@@ -76,20 +89,20 @@ function resolved(
   const where = `${caller}("${pattern}")`;
   const [left = "", right = ""] = spread(sidesFor(where, pattern, x), x.shape);
   const [before, after] = [axesOf(left).flat(), axesOf(right).flat()];
-  const check = (isRight: boolean, problem: string): void => {
-    if (!isRight) throw new ShapeError(problem, where);
-  };
-  check(Object(given) === given, "sizes are an object, such as { h: 8 }  [notation.size]");
-  for (const [name, n] of Object.entries(given)) {
-    const isKnown = before.includes(name) || after.includes(name);
-    check(isKnown, `a size is given for "${name}", which is not in the pattern  [notation.origin]`);
-    const isSize = Number.isInteger(n) && n >= 0;
-    check(isSize, `${name} = ${n} is not a size; sizes are whole numbers  [notation.size]`);
-  }
-  const lost = before.find((name) => kind !== "sum" && !after.includes(name));
-  check(!lost, `axis "${lost}" is dropped; sum drops axes  [notation.origin]`);
-  const added = after.find((name) => kind !== "repeat" && !before.includes(name));
-  check(!added, `axis "${added}" is not on the left side; repeat adds axes  [notation.origin]`);
+  for (const [name, n] of Object.entries(Object(given) === given ? given : { sizes: given }))
+    if (!(before.includes(name) || after.includes(name)) || !(Number.isInteger(n) && n >= 0))
+      throw new ShapeError(
+        `${name} = ${n} is not a size: sizes are whole numbers for axes of the pattern  [notation.size]`,
+        where,
+      );
+  const alone = [...before, ...after].find(
+    (name) => !(kind === "repeat" || before.includes(name)) || !(kind === "sum" || after.includes(name)),
+  );
+  if (alone)
+    throw new ShapeError(
+      `axis "${alone}" is on one side only: sum drops axes, repeat adds them  [notation.origin]`,
+      where,
+    );
   const sizes = { ...given };
   unify(where, left, x.shape, sizes);
   return { pattern: `${left} -> ${right}`, sizes };
@@ -105,7 +118,7 @@ export function rearrange<A extends string, B extends string>(
   x: In<A>,
   sizes: SizesOf<NoInfer<A>> = {},
 ): Tensor<Named<B>> {
-  return applyRule("rearrange", rearrangeRule, resolved("rearrange", pattern, x, sizes as Sizes), x);
+  return arranged("rearrange", rearrangeRule, pattern, x, sizes as Sizes);
 }
 
 /**
@@ -130,8 +143,8 @@ export function repeat<A extends string, B extends string>(
 ): Int<B>;
 export function repeat(pattern: string, x: Any, given: object = {}): Any {
   const isHost = x instanceof Bool || x instanceof Int;
-  const attrs = resolved("repeat", pattern, isHost ? new Tensor(x.shape) : x, given as Sizes);
-  if (!isHost) return applyRule("repeat", rearrangeRule, attrs, x);
+  if (!isHost) return arranged("repeat", rearrangeRule, pattern, x, given as Sizes);
+  const attrs = resolved("repeat", pattern, new Tensor(x.shape), given as Sizes);
   const { shape, data, stride, offset } = rearranged<Any>(x, attrs.pattern, attrs.sizes);
   const Kind = x.constructor as typeof Int;
   return new Kind(shape, data, stride, offset);
@@ -142,7 +155,7 @@ export function repeat(pattern: string, x: Any, given: object = {}): Any {
  * Shapes: x as the left side of the pattern → its right side.
  */
 export function sum<A extends string, B extends string>(pattern: `${A} -> ${B}`, x: In<A>): Tensor<Named<B>> {
-  return applyRule("sum", sumRule, resolved("sum", pattern, x), x);
+  return arranged("sum", sumRule, pattern, x);
 }
 
 /**

@@ -22,26 +22,25 @@ export interface Contraction extends Roles {
   readonly sizes: Sizes;
 }
 
-const PLACES = ["first operand", "second operand", "result"] as const;
-
 const refused = (pattern: string, problem: string): ShapeError =>
   new ShapeError(`${problem}  [einsum.two-places]`, `einsum("${pattern}")`);
 
 /** The roles of the axes of a pattern with two operands and without "...". */
 const rolesOf = kept((pattern): Roles => {
   const [a, b, c = ""] = sidesOf(pattern);
-  const names = [a, b, c].map((side) => axesOf(side).map(String)); // joined axes have a comma
+  const groups = [a, b, c].map(axesOf);
+  if (groups.flat().some((names) => names.length !== 1))
+    throw refused(pattern, "axes stand alone here; split and join them with rearrange");
+  const names = groups.map((side) => side.flat());
   const axes: Record<string, string[]> = {}; // the names by the sides that have them: "ab", …
   for (const name of new Set([...(names[2] ?? []), ...names.flat()])) {
-    if (!/^[^,]+$/.test(name))
-      throw refused(pattern, "axes stand alone here; split and join them with rearrange");
     const sides = [..."abc"].filter((_, i) => names[i]?.includes(name)).join("");
+    if (sides.length === 1)
+      throw refused(
+        pattern,
+        `axis "${name}" occurs once: sum over it with sum first, or add it with repeat afterwards`,
+      );
     axes[sides] = [...(axes[sides] ?? []), name];
-  }
-  for (const [i, place] of PLACES.entries()) {
-    const [alone] = axes["abc"[i] ?? ""] ?? [];
-    const remedy = place === "result" ? "add it with repeat afterwards" : "sum over it with sum first";
-    if (alone) throw refused(pattern, `axis "${alone}" occurs in the ${place} only; ${remedy}`);
   }
   return { a, b, c, batch: axes.abc ?? [], m: axes.ac ?? [], n: axes.bc ?? [], k: axes.ab ?? [] };
 });

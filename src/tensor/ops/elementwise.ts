@@ -9,7 +9,7 @@ import type { Rule } from "./table.ts";
 export function sameShape(a: Shape, b: Shape): Shape {
   if (!sameSizes(a, b))
     throw new ShapeError(
-      `shapes ${shapeText(a)} and ${shapeText(b)} differ: there is no implicit broadcasting, use expand(x, like)  [ops.no-broadcast]`,
+      `shapes ${shapeText(a)} and ${shapeText(b)} differ: nothing is broadcast, use expand(x, like)  [ops.no-broadcast]`,
     );
   return a;
 }

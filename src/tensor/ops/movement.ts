@@ -1,7 +1,7 @@
 // Ops that move elements without changing them, and sums over axes of a pattern. The result is a view where strides allow.
 import nops from "ndarray-ops";
 import { ShapeError } from "../errors.ts";
-import { axesOf, axisOffsets, namedStrides, type Sizes, shapeOf, sidesOf } from "../pattern.ts";
+import { axesOf, axisOffsets, namedStrides, type Sizes, shapeOf, sidesOf, valuesAt } from "../pattern.ts";
 import {
   flat,
   rowMajor,
@@ -18,22 +18,28 @@ import { ndArray } from "./elementwise.ts";
 import { fold, plus } from "./reductions.ts";
 import type { Rule } from "./table.ts";
 
-/** Shape and groups of axes of the right side of a pattern, with the sizes and strides of the named axes of the left side. */
-function layoutOf(a: Strided<unknown>, pattern: string, sizes: Sizes) {
+const resultShape = ({ pattern, sizes }: { pattern: string; sizes: Sizes }): number[] =>
+  shapeOf(sidesOf(pattern)[1], sizes);
+
+interface Layout {
+  /** The named axes of each axis of the result. */
+  readonly groups: readonly (readonly string[])[];
+  readonly sizes: Sizes;
+  readonly strides: Sizes;
+}
+
+function layoutOf(a: Strided<unknown>, pattern: string, sizes: Sizes): Layout {
   const [before, after] = sidesOf(pattern);
-  const strides = namedStrides(a.stride, before, sizes);
-  const size = (name: string): number => sizes[name] ?? 1;
-  const stride = (name: string): number => strides[name] ?? 0; // [ops.repeat]
-  return { size, stride, groups: axesOf(after), shape: shapeOf(after, sizes) };
+  return { groups: axesOf(after), sizes, strides: namedStrides(a.stride, before, sizes) };
 }
 
 /** The strides of the rearranged view, or null if joined axes are not adjacent in memory. */
-function joinedStride({ size, stride, groups }: ReturnType<typeof layoutOf>): number[] | null {
+function joinedStride({ groups, sizes, strides }: Layout): number[] | null {
   const joined = groups.map((names) => {
-    const parts = names.filter((name) => size(name) !== 1);
-    const last = stride(parts.at(-1) ?? "");
-    const isAdjacent = rowMajor(parts.map(size)).every((step, i) => stride(parts[i] ?? "") === step * last);
-    return isAdjacent ? last : null;
+    const parts = names.filter((name) => sizes[name] !== 1);
+    const steps = valuesAt(strides, parts);
+    const last = steps.at(-1) ?? 0;
+    return rowMajor(valuesAt(sizes, parts)).every((step, i) => steps[i] === step * last) ? last : null;
   });
   return joined.every((step) => step !== null) ? joined : null;
 }
@@ -48,17 +54,15 @@ export const viewStride = (a: Strided<unknown>, pattern: string, sizes: Sizes): 
  */
 export function rearranged<D extends Typed>(a: Strided<D>, pattern: string, sizes: Sizes): Strided<D> {
   const layout = layoutOf(a, pattern, sizes);
-  const { size, stride, groups, shape } = layout;
-  const joined = joinedStride(layout);
-  if (joined) return { data: a.data, shape, stride: joined, offset: a.offset }; // [ops.no-copy]
-  const isCopied = groups.map((names) => names.some((name) => stride(name) !== 0));
-  const parts = groups.filter((_, i) => isCopied[i]).flat();
-  const data = flat({ data: a.data, shape: parts.map(size), stride: parts.map(stride), offset: a.offset });
+  const shape = resultShape({ pattern, sizes });
+  const stride = joinedStride(layout);
+  if (stride) return { data: a.data, shape, stride, offset: a.offset }; // [ops.no-copy]
+  const isCopied = layout.groups.map((names) => valuesAt(layout.strides, names).some(Boolean)); // the others stay repeated
+  const parts = layout.groups.filter((_, i) => isCopied[i]).flat();
+  const data = flat({ ...a, shape: valuesAt(sizes, parts), stride: valuesAt(layout.strides, parts) });
   const steps = rowMajor(shape.map((n, i) => (isCopied[i] ? n : 1)));
   return { data, shape, stride: steps.map((step, i) => (isCopied[i] ? step : 0)), offset: 0 };
 }
-
-const resultShape: Rule<"rearrange">["shape"] = ({ pattern, sizes }) => shapeOf(sidesOf(pattern)[1], sizes);
 
 export const rearrange: Rule<"rearrange"> = {
   exact: true,
@@ -72,7 +76,7 @@ export const sum: Rule<"sum"> = {
   shape: resultShape,
   compute: (attrs, a) => {
     const [before, after] = sidesOf(attrs.pattern);
-    const shape = resultShape(attrs, a.shape);
+    const shape = resultShape(attrs);
     const targets = axisOffsets({ stride: rowMajor(shape) }, after, axesOf(before).flat(), attrs.sizes); // [ops.sum]
     return fold(a, targets, shape, 0, plus);
   },
@@ -92,7 +96,7 @@ export const concat: Rule<"concat"> = {
     let total = 0;
     for (const shape of shapes) {
       const n = shape[axis];
-      if (n === undefined || !sameSizes(shape.toSpliced(axis, 1), first.toSpliced(axis, 1)))
+      if (n === undefined || !sameSizes(shape, first.toSpliced(axis, 1, n)))
         throw new ShapeError(
           `${shapeText(first)} and ${shapeText(shape)} do not join along axis ${axis}  [ops.concat]`,
         );
@@ -116,9 +120,8 @@ export const slice: Rule<"slice"> = {
   exact: true,
   view: true,
   shape: ({ axis, from, to }, a) => {
-    const n = a[axis];
-    const isWhole = Number.isInteger(from) && Number.isInteger(to);
-    if (n === undefined || !isWhole || from < 0 || to < from || to > n) {
+    const isWithin = from >= 0 && from <= to && to <= (a[axis] ?? NaN);
+    if (!isWithin || ![from, to].every(Number.isInteger)) {
       throw new ShapeError(`slice ${from}..${to} of axis ${axis} is outside ${shapeText(a)}  [ops.slice]`);
     }
     return a.with(axis, to - from);
