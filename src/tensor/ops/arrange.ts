@@ -234,15 +234,15 @@ export function unbind<P extends string>(
   x: Tensor<`${string} ${P}`>,
 ): [Tensor<P>, Tensor<P>, ...Tensor<P>[]] {
   checkTensors("unbind", x);
-  const [first, second, ...others] = Array.from({ length: x.shape[0] ?? 0 }, (_, i) =>
+  const slices = Array.from({ length: x.shape[0] ?? 0 }, (_, i) =>
     rearrange("1 ... -> ...", slice(x, 0, i, i + 1)),
   );
-  if (!first || !second)
+  if (slices.length < 2)
     throw new ShapeError(
       `the first axis of ${shapeText(x.shape)} has fewer than two slices  [ops.unbind]`,
       "unbind",
     );
-  return [first, second, ...others];
+  return slices as [Tensor, Tensor, ...Tensor[]];
 }
 
 /**

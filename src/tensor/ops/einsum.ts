@@ -28,21 +28,24 @@ const refused = (pattern: string, problem: string): ShapeError =>
 /** The roles of the axes of a pattern with two operands and without "...". */
 const rolesOf = kept((pattern): Roles => {
   const [a, b, c = ""] = sidesOf(pattern);
-  const groups = [a, b, c].map(axesOf);
-  if (groups.flat().some((names) => names.length !== 1))
+  const sides = [a, b, c].map(axesOf);
+  if (sides.flat().some((names) => names.length !== 1))
     throw refused(pattern, "axes stand alone here; split and join them with rearrange");
-  const names = groups.map((side) => side.flat());
-  const axes: Record<string, string[]> = {}; // the names by the sides that have them: "ab", …
-  for (const name of new Set([...(names[2] ?? []), ...names.flat()])) {
-    const sides = [..."abc"].filter((_, i) => names[i]?.includes(name)).join("");
-    if (sides.length === 1)
-      throw refused(
-        pattern,
-        `axis "${name}" occurs once: sum over it with sum first, or add it with repeat afterwards`,
-      );
-    axes[sides] = [...(axes[sides] ?? []), name];
-  }
-  return { a, b, c, batch: axes.abc ?? [], m: axes.ac ?? [], n: axes.bc ?? [], k: axes.ab ?? [] };
+  const names = sides.flat(2);
+  const alone = names.find((name) => names.indexOf(name) === names.lastIndexOf(name));
+  if (alone)
+    throw refused(
+      pattern,
+      `axis "${alone}" occurs once: sum over it with sum first, or add it with repeat afterwards`,
+    );
+  const [inA = [], inB = [], inC = []] = sides.map((side) => side.flat());
+  return {
+    ...{ a, b, c },
+    batch: inC.filter((name) => inA.includes(name) && inB.includes(name)),
+    m: inC.filter((name) => !inB.includes(name)),
+    n: inC.filter((name) => !inA.includes(name)),
+    k: inA.filter((name) => !inC.includes(name)),
+  };
 });
 
 export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Contraction {

@@ -21,20 +21,8 @@ import type { Rule } from "./table.ts";
 const resultShape = ({ pattern, sizes }: { pattern: string; sizes: Sizes }): number[] =>
   shapeOf(sidesOf(pattern)[1], sizes);
 
-interface Layout {
-  /** The named axes of each axis of the result. */
-  readonly groups: readonly (readonly string[])[];
-  readonly sizes: Sizes;
-  readonly strides: Sizes;
-}
-
-function layoutOf(a: Strided<unknown>, pattern: string, sizes: Sizes): Layout {
-  const [before, after] = sidesOf(pattern);
-  return { groups: axesOf(after), sizes, strides: namedStrides(a.stride, before, sizes) };
-}
-
-/** The strides of the rearranged view, or null if joined axes are not adjacent in memory. */
-function joinedStride({ groups, sizes, strides }: Layout): number[] | null {
+/** The strides of a view with these groups of axes, or null if the axes of one are not adjacent in memory. */
+function joinedStride(groups: readonly (readonly string[])[], sizes: Sizes, strides: Sizes): number[] | null {
   const joined = groups.map((names) => {
     const parts = names.filter((name) => sizes[name] !== 1);
     const steps = valuesAt(strides, parts);
@@ -45,21 +33,25 @@ function joinedStride({ groups, sizes, strides }: Layout): number[] | null {
 }
 
 /** The strides of the rearranged view, or null if `rearranged` makes a copy. */
-export const viewStride = (a: Strided<unknown>, pattern: string, sizes: Sizes): number[] | null =>
-  joinedStride(layoutOf(a, pattern, sizes));
+export function viewStride({ stride }: Strided<unknown>, pattern: string, sizes: Sizes): number[] | null {
+  const [before, after] = sidesOf(pattern);
+  return joinedStride(axesOf(after), sizes, namedStrides(stride, before, sizes));
+}
 
 /**
  * Permutes, splits, joins and repeats axes: a view where strides allow. Joined axes that are not adjacent in memory
  * are copied, but axes that are repeated on their own stay repeated (stride 0).
  */
 export function rearranged<D extends Typed>(a: Strided<D>, pattern: string, sizes: Sizes): Strided<D> {
-  const layout = layoutOf(a, pattern, sizes);
-  const shape = resultShape({ pattern, sizes });
-  const stride = joinedStride(layout);
+  const [before, after] = sidesOf(pattern);
+  const groups = axesOf(after);
+  const strides = namedStrides(a.stride, before, sizes);
+  const shape = shapeOf(after, sizes);
+  const stride = joinedStride(groups, sizes, strides);
   if (stride) return { data: a.data, shape, stride, offset: a.offset }; // [ops.no-copy]
-  const isCopied = layout.groups.map((names) => valuesAt(layout.strides, names).some(Boolean)); // the others stay repeated
-  const parts = layout.groups.filter((_, i) => isCopied[i]).flat();
-  const data = flat({ ...a, shape: valuesAt(sizes, parts), stride: valuesAt(layout.strides, parts) });
+  const isCopied = groups.map((names) => valuesAt(strides, names).some(Boolean)); // the others stay repeated
+  const parts = groups.filter((_, i) => isCopied[i]).flat();
+  const data = flat({ ...a, shape: valuesAt(sizes, parts), stride: valuesAt(strides, parts) });
   const steps = rowMajor(shape.map((n, i) => (isCopied[i] ? n : 1)));
   return { data, shape, stride: steps.map((step, i) => (isCopied[i] ? step : 0)), offset: 0 };
 }
