@@ -56,11 +56,11 @@ function checkShape(shape: Shape): void {
 
 /** Throws a ShapeError unless the values fill the shape exactly or, with strides, every element lies within them. */
 function checkFits(data: Typed, shape: Shape, stride: readonly number[] | undefined, offset: number): void {
-  checkShape(shape);
   if (!ArrayBuffer.isView(data))
     throw new ShapeError(
       "values are a typed array here; tensor(), int() and bool() take lists  [tensor.values]",
     );
+  checkShape(shape);
   const size = sizeOf(shape);
   const ends = shape.map((n, axis) => (n - 1) * (stride?.[axis] ?? NaN));
   const furthest = (pick: (a: number, b: number) => number) =>
@@ -77,10 +77,15 @@ function checkFits(data: Typed, shape: Shape, stride: readonly number[] | undefi
 }
 
 /** Floats as an array, as `view` makes it, without a check: for kernels whose results fit by construction. */
-export const viewOf = (data: Floats, shape: Shape, stride?: readonly number[], offset = 0): View => ({
+export const viewOf = (
+  data: Floats,
+  shape: Shape,
+  stride: readonly number[] = rowMajor(shape),
+  offset = 0,
+): View => ({
   data,
-  shape: [...shape],
-  stride: [...(stride ?? rowMajor(shape))],
+  shape,
+  stride,
   offset,
 });
 

@@ -35,7 +35,7 @@ export const expand: Rule<"expand"> = {
     expandedStride(a, shape);
     return shape;
   },
-  compute: ({ shape }, a) => viewOf(a.data, shape, expandedStride(a.shape, shape, a.stride), a.offset),
+  compute: ({ shape }, a) => ({ ...a, shape, stride: expandedStride(a.shape, shape, a.stride) }),
 };
 
 /** Combines every element of `a`, in row-major order, into the element of the result at its target. */
