@@ -62,12 +62,17 @@ function checkFits(data: Typed, shape: Shape, stride: readonly number[] | undefi
     );
   checkShape(shape);
   const size = sizeOf(shape);
-  const ends = shape.map((n, axis) => (n - 1) * (stride?.[axis] ?? NaN));
-  const furthest = (pick: (a: number, b: number) => number) =>
-    ends.reduce((at, end) => at + pick(0, end), offset);
-  const isWithin = size === 0 || (furthest(Math.min) >= 0 && furthest(Math.max) < data.length);
+  let [first, last] = [offset, offset];
+  for (const [axis, n] of shape.entries()) {
+    const end = (n - 1) * (stride?.[axis] ?? NaN);
+    if (end < 0) first += end;
+    else last += end;
+  }
   const fits = stride
-    ? isWithin && stride.length === shape.length && [offset, ...stride].every(Number.isInteger)
+    ? (size === 0 || (first >= 0 && last < data.length)) &&
+      stride.length === shape.length &&
+      Number.isInteger(offset) &&
+      stride.every(Number.isInteger)
     : offset === 0 && data.length === size;
   if (fits) return;
   const problem = stride

@@ -23,8 +23,11 @@ type Arithmetic = "add" | "sub" | "mul" | "div" | "eq" | "neg" | "exp" | "log" |
 /** An op of ndarray-ops: on arrays, or on an array and a number. */
 function into(op: Arithmetic | "muls" | "adds", a: View, ...more: readonly (View | number)[]): View {
   const out = zeros(a.shape); // [ops.fresh]
+  const arrays = more.map((x) => (typeof x === "number" ? x : ndArray(x)));
   (nops as unknown as Record<string, (...args: unknown[]) => void>)[op]?.(
-    ...[out, a, ...more].map((x) => (typeof x === "number" ? x : ndArray(x))),
+    ndArray(out),
+    ndArray(a),
+    ...arrays,
   );
   return out;
 }
