@@ -73,7 +73,7 @@ export class MaskedCrossAttention {
     });
     if (m === 0 || r === 0)
       throw new RuleError(
-        `there are ${m} images of ${r} latents: attention needs at least one key; without images leave the block out`,
+        `there are ${m} images of ${r} latents: give at least one of each, or leave the block out`,
         "xattn.no-media",
       );
     const { heads: h, dimHead, convention } = this.options;

@@ -6,7 +6,7 @@ import { silu } from "../nn/activations.ts";
 import { attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { PaLMLayerNorm } from "../nn/norms/layer-norm.ts";
-import { type Check, checked, inner as innerWidth, optional } from "../nn/options.ts";
+import { type Check, checked, even, inner as innerWidth, optional } from "../nn/options.ts";
 import { RotaryEmbedding, rotate } from "../nn/positions/palm-rotary.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { chunk, concat, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
@@ -32,7 +32,7 @@ export class SwiGLU {
     const width = x.shape.at(-1) ?? 0;
     if (width % 2 !== 0)
       throw new RuleError(
-        `SwiGLU splits its last axis into two halves, but that is ${width} wide`,
+        `the last axis of SwiGLU is ${width} wide, and must have two halves`,
         "swiglu.order",
         { x: x.shape },
       );
@@ -61,6 +61,7 @@ export interface ParallelTransformerBlockOptions extends HeadOptions {
 
 const checks: { readonly [K in keyof ParallelTransformerBlockOptions]-?: Check } = {
   ...headChecks,
+  dimHead: optional(even()), // [rotary.halves]
   ffMult: optional(innerWidth),
 };
 

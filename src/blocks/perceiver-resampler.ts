@@ -45,12 +45,12 @@ function mediaLimit({ numMediaEmbeds, numTimeEmbeds, acceptReadmeCalls = true }:
   if (numTimeEmbeds === undefined) return numMediaEmbeds ?? 4;
   if (!acceptReadmeCalls || numMediaEmbeds !== undefined) {
     throw new RuleError(
-      "numTimeEmbeds was renamed to numMediaEmbeds in flamingo-pytorch 0.1.0; use only the new name",
+      "numTimeEmbeds is the former name of numMediaEmbeds; give only that",
       "readme.calls",
       { caller: "PerceiverResampler", name: "numTimeEmbeds" },
     );
   }
-  warnOnce("numTimeEmbeds is taken as numMediaEmbeds, as flamingo-pytorch 0.1.0 renamed it");
+  warnOnce("numTimeEmbeds is taken as numMediaEmbeds, its new name");
   return numTimeEmbeds;
 }
 
@@ -107,7 +107,7 @@ export class PerceiverResampler {
     const limit = this.media_pos_emb.shape[0] ?? 0;
     if (m > limit) {
       throw new RuleError(
-        `${m} images or videos, but numMediaEmbeds is ${limit}: there is no position embedding for more`,
+        `${m} images or videos, but numMediaEmbeds is ${limit}: raise it, or give fewer`,
         "resampler.media-limit",
         { images: m, limit },
       );

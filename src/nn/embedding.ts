@@ -63,7 +63,7 @@ function checkIds(ids: Int, rows: number): void {
   const at = values.findIndex((id) => id < 0 || id >= rows);
   if (at < 0) return;
   throw new RuleError(
-    `id ${values[at]} at position ${at} is not among the ${rows} rows of the table: give ids from 0 to ${rows - 1}, or enlarge the table for added tokens`,
+    `id ${values[at]} at position ${at} is not among the ${rows} rows of the table: give ids from 0 to ${rows - 1}, or enlarge the table`,
     "embedding.rows",
     { id: values[at], rows },
   );

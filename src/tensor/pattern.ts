@@ -149,7 +149,7 @@ export function shapes<const P extends Record<string, string>>(
   for (const [, [{ shape }, side]] of rows) {
     if (mismatch(side, shape, sizes)) {
       const facts = Object.fromEntries(rows.map(([name, [{ shape }]]) => [name, shape]));
-      throw new ShapeError(disagreement(caller, rows), caller, facts); // [notation.unify]
+      throw new ShapeError(disagreement(rows), caller, facts); // [notation.unify]
     }
   }
   return sizes as Record<Words<P[keyof P]>, number>; // [types.patterns]
@@ -164,15 +164,8 @@ function checkArgument(caller: string, name: string, argument: unknown, side: st
   );
 }
 
-/** The columns of the table: name, pattern and shape, with the spaces after them. The rule's id ends in column 80. */
-const GAPS = [2, 4, 5];
-const TITLE = 80 - "ShapeError [notation.unify]".length;
-
 /** The message of `shapes`: every argument with its pattern, shape and bindings, and the argument that it disagrees with. */
-function disagreement(
-  caller: string,
-  rows: [string, readonly [{ readonly shape: Shape }, string]][],
-): string {
+function disagreement(rows: [string, readonly [{ readonly shape: Shape }, string]][]): string {
   const sizes: Sizes = {};
   const origin: Record<string, string> = {};
   let title = "";
@@ -194,16 +187,9 @@ function disagreement(
     const text = bound.join(" ");
     return [name, side, shape.join(" "), wrong ? `${text}  <- ${was ?? wrong}`.trim() : text];
   });
-  const lines = table.map((row) =>
-    row
-      .map((cell, i) =>
-        cell.padEnd((GAPS[i] ?? 0) + Math.max(...table.map((other) => other[i]?.length ?? 0))),
-      )
-      .join("")
-      .trimEnd(),
-  );
-  const room = TITLE - `in ${caller}: `.length;
-  return [`${`${title}  `.padEnd(room)}[notation.unify]`, ...lines].join("\n  ");
+  const width = (column: number) => Math.max(...table.map((row) => row[column]?.length ?? 0));
+  const lines = table.map((row) => row.map((cell, column) => cell.padEnd(width(column))).join("  "));
+  return [`${title}  [notation.unify]`, ...lines.map((line) => line.trimEnd())].join("\n  ");
 }
 
 /**

@@ -2,6 +2,7 @@
 // JOBR0/PerceiverIO_Pytorch at 64947cf, flamingo-pytorch 0.1.2, torch 2.13 and torchscale 0.3.0.
 import { expect, test } from "vitest";
 import { MaskedCrossAttention } from "../../../src/blocks/masked-cross-attention.ts";
+import { ParallelTransformerBlock } from "../../../src/blocks/parallel-transformer-block.ts";
 import { releaseMessage } from "../../../src/conformance/releases/message.ts";
 import { FlamingoPaLM } from "../../../src/models/flamingo/flamingo-palm.ts";
 import { MagnetoDecoder } from "../../../src/models/language-models/magneto/decoder.ts";
@@ -14,6 +15,7 @@ import { maxPool2d, unfold } from "../../../src/nn/conv/planes.ts";
 import { Dropout } from "../../../src/nn/dropout.ts";
 import { Embedding } from "../../../src/nn/embedding.ts";
 import { LayerNorm } from "../../../src/nn/norms/layer-norm.ts";
+import { RotaryEmbedding } from "../../../src/nn/positions/palm-rotary.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 import { int, type Tensor } from "../../../src/tensor/tensor.ts";
 import { randomTensor } from "../../support/properties/arbitraries.ts";
@@ -82,6 +84,21 @@ test("[compare.raises] FlamingoPaLM: embeddings beside images or videos, and med
     "AssertionError: img_encoder must be passed in for automatic video encoding": () =>
       model.forward(text, { videos }),
   });
+});
+
+test("[compare.raises] heads of an odd width, which the release refuses when it runs", () => {
+  const head = { dim: 8, heads: 1 };
+  expectMessages({
+    "RuntimeError: The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 3":
+      () => new ParallelTransformerBlock({ ...head, dimHead: 3 }),
+    "RuntimeError: The size of tensor a (5) must match the size of tensor b (6) at non-singleton dimension 3":
+      () => new FlamingoPaLM({ ...head, dimHead: 5, numTokens: 9, depth: 1 }),
+    "RuntimeError: The size of tensor a (7) must match the size of tensor b (8) at non-singleton dimension 3":
+      () => new RotaryEmbedding(7),
+    "ZeroDivisionError: 0.0 cannot be raised to a negative power": () =>
+      new ParallelTransformerBlock({ ...head, dimHead: 0 }),
+  });
+  expect(releaseMessage(refusal(() => new RotaryEmbedding(1.5)))).toBe(null);
 });
 
 test("[compare.raises] layers of torch and torchscale", () => {

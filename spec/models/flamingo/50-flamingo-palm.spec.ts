@@ -545,7 +545,7 @@ describe("calls", () => {
       );
       expect(out).toEqual([4, 512, 20000]);
       expect(warn.mock.calls.map(([line]) => line)).toEqual([
-        "flamboyance: numTimeEmbeds is taken as numMediaEmbeds, as flamingo-pytorch 0.1.0 renamed it",
+        "flamboyance: numTimeEmbeds is taken as numMediaEmbeds, its new name",
         "flamboyance: forward(text, images) is read as forward(text, { images })",
       ]);
     } finally {

@@ -392,12 +392,15 @@ describe("PaLM's form", () => {
   });
 
   test("[rotary.halves] a head of odd width is refused", () => {
-    for (const make of [
-      () => new RotaryEmbedding(5),
-      () => new ParallelTransformerBlock({ dim: 4, dimHead: 3 }),
-    ]) {
+    for (const [make, message] of [
+      [() => new RotaryEmbedding(5), "RotaryEmbedding: dim is 5; it must be an even number"],
+      [
+        () => new ParallelTransformerBlock({ dim: 4, dimHead: 3 }),
+        "ParallelTransformerBlock: dimHead is 3; it must be an even number from 2 to 16,777,216",
+      ],
+    ] as const) {
       expect(make).toThrow(RuleError);
-      expect(make).toThrow(/the width of a head is \d, but rotary embeddings need an even one/);
+      expect(make).toThrow(message);
     }
   });
 

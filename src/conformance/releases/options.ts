@@ -1,5 +1,5 @@
 // The arguments of the releases' classes: what Python says of those that are missing or unknown, and what the releases say of values.
-import { MODULO_ZERO, POWER_OF_ZERO, probabilityError, rangeError } from "./torch.ts";
+import { broadcastError, MODULO_ZERO, POWER_OF_ZERO, probabilityError, rangeError } from "./torch.ts";
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
@@ -43,6 +43,12 @@ const ifZero =
   (value) =>
     value === 0 ? message : null;
 
+/** The width of a head with rotary embeddings: the release builds the block, and it fails when it runs. */
+const rotated: ValueError = (width) =>
+  Number.isInteger(width) && Number(width) % 2 === 1
+    ? broadcastError(Number(width), Number(width) + 1, 3)
+    : null;
+
 const heads = { heads: ifZero(MODULO_ZERO), dimHead: ifZero(POWER_OF_ZERO) };
 /** torchscale raises an error without a text. */
 const activation = { activation: () => "NotImplementedError: " };
@@ -52,7 +58,11 @@ const values: Readonly<Record<string, Readonly<Record<string, ValueError>>>> = {
   PerceiverAttention: heads,
   MaskedCrossAttention: heads,
   GatedCrossAttentionBlock: heads,
-  ParallelTransformerBlock: heads,
+  ParallelTransformerBlock: {
+    ...heads,
+    dimHead: (width) => heads.dimHead(width) ?? rotated(width),
+  },
+  RotaryEmbedding: { dim: rotated },
   PerceiverResampler: { ...heads, depth: rangeError },
   FlamingoPaLM: {
     ...heads,

@@ -28,8 +28,6 @@ const flamingo = {
     tooMany(images, limit, 1),
   "xattn.no-media": EMPTY_ROW,
   "palm.empty-text": EMPTY_ROW,
-  // The constructor accepts an odd width; the block raises the error when it runs.
-  "rotary.halves": ({ dim }: { dim: number }) => broadcastError(dim, dim + 1, 3),
   "swiglu.order": ({ x }: { x: Shape }) => {
     const width = x.at(-1) ?? 0; // torch repeats the half that has a single column
     return width < 5 ? null : broadcastError(Math.floor(width / 2), Math.ceil(width / 2), x.length - 1);

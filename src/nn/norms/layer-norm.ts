@@ -136,6 +136,6 @@ function affine<A extends string>(x: Tensor<A>, scale: Tensor<"d">, bias: Tensor
 function checkWidth(caller: string, x: Tensor, { shape: scale }: Tensor<"d">): void {
   checkTensors(caller, x);
   if (x.shape.at(-1) === scale[0]) return;
-  const problem = `the input is [${x.shape.join(" ")}], but its last axis must be ${scale[0]} wide  [norm.affine]`;
+  const problem = `the last axis of [${x.shape.join(" ")}] must be ${scale[0]} wide  [norm.affine]`;
   throw new ShapeError(problem, caller, { x: x.shape, scale });
 }

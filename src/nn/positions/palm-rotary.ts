@@ -1,11 +1,10 @@
 // The rotary position embedding of PaLM, whose frequencies are a buffer of the state dict: Su et al., arXiv 2104.09864, §3.2.2.
-import { RuleError } from "../../tensor/errors.ts";
 import { chunk, concatLast, einsum } from "../../tensor/ops/arrange.ts";
 import { add, arange, cos, expand, mul, neg, sin } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { checkNoMore, checkValue, count, inner } from "../options.ts";
+import { checkNoMore, checkValue, even, inner } from "../options.ts";
 import { Parameter, values } from "../parameter.ts";
 
 /** The base of the frequencies θᵢ = base^(−2i/width). */
@@ -22,13 +21,7 @@ export class RotaryEmbedding {
 
   constructor(dim: number, ...surplus: readonly never[]) {
     checkNoMore("RotaryEmbedding", "a width", surplus);
-    checkValue("RotaryEmbedding", "dim", dim, count());
-    if (dim % 2 !== 0)
-      throw new RuleError(
-        `the width of a head is ${dim}, but rotary embeddings need an even one`,
-        "rotary.halves",
-        { dim },
-      );
+    checkValue("RotaryEmbedding", "dim", dim, even()); // [rotary.halves]
     // The source packages compute θ in float32, which differs from float64 by up to 4.7e-8; parameters are drawn in float32 as well.
     this.inv_freq = new Parameter(
       "j",
