@@ -1,6 +1,7 @@
 // The executable half of 79-kosmos-digits.md. The full run takes minutes; these tests take a few steps, or measure a reader whose answers are known.
+import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BLANK, type Picture, readDigits } from "../../../src/demos/digits/data.ts";
 import { type Embeddings, embeddings } from "../../../src/demos/digits/embeddings.ts";
@@ -16,7 +17,12 @@ import {
   kosmosDigitsDocument,
   kosmosDigitsMarkdown,
 } from "../../../src/demos/kosmos-digits/report.ts";
-import { type KosmosDigitsRun, trainSeed } from "../../../src/demos/kosmos-digits/run.ts";
+import {
+  canResume,
+  type KosmosDigitsRun,
+  removeCheckpoints,
+  trainSeed,
+} from "../../../src/demos/kosmos-digits/run.ts";
 import { documentsAt, trainReader } from "../../../src/demos/kosmos-digits/training.ts";
 import {
   digitNamed,
@@ -36,6 +42,7 @@ import { initialize, stateDict } from "../../../src/nn/state-dict.ts";
 import { loadKosmos } from "../../../src/pretrained/kosmos/folder.ts";
 import { generator } from "../../../src/tensor/random.ts";
 import { flat, Tensor, view } from "../../../src/tensor/tensor.ts";
+import { ForeignCheckpointError } from "../../../src/training/checkpoint.ts";
 import { flamboyance } from "../../support/fixtures/command.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
 
@@ -431,6 +438,12 @@ describe("evidence", () => {
   });
 });
 
+const filesBelow = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
+
 /** A run of a few steps. */
 const runWith = (compare: boolean): KosmosDigitsRun => ({
   digits: { train: digits.train, heldOut: digits.heldOut.slice(0, 10) },
@@ -442,6 +455,7 @@ const runWith = (compare: boolean): KosmosDigitsRun => ({
   backend: fast,
   compare,
   clock: () => 0,
+  seeds: [1, 2],
 });
 
 /** Runs are made once. */
@@ -569,6 +583,78 @@ describe("a run", () => {
   });
 });
 
+/** The weights of both models of a run with checkpoints, as text exact to the last bit, and its result; null if it stopped at a step. */
+async function withCheckpoints(
+  name: string,
+  { stopAt = "", seed = 1, ...more }: { stopAt?: string; seed?: number } & Partial<KosmosDigitsRun> = {},
+) {
+  const base = runWith(true);
+  const plan = { ...base.plan, documents: { ...base.plan.documents, steps: 5 } };
+  const checkpoints = join(workspace, `${name}-`);
+  const steps = trainSeed({ ...base, plan, checkpoints, checkpointEvery: 2, ...more }, seed);
+  for (;;) {
+    const next = await steps.next();
+    if (!next.done) {
+      if (`${next.value.phase} ${next.value.step}` === stopAt) return null;
+      continue;
+    }
+    const { kosmos, flamingo, result } = next.value;
+    const bits = (model: object) =>
+      [...stateDict(model)].map(([key, t]) => `${key} ${[...flat(t.data)].join(" ")}`);
+    return { result, bits: [bits(kosmos), bits(flamingo ?? {})] };
+  }
+}
+
+describe("checkpoints", () => {
+  let whole: ReturnType<typeof withCheckpoints> | undefined;
+  test.each(["vision 1", "Kosmos 3", "FlamingoPaLM 4", "FlamingoPaLM 5"])(
+    "[kosmosDigits.resume] a run that stopped behind step %s ends with the weights and the results of one that did not",
+    async (stopAt) => {
+      whole ??= withCheckpoints("whole");
+      const expected = await whole;
+      expect(await withCheckpoints(stopAt, { stopAt })).toBeNull();
+      const resumed = await withCheckpoints(stopAt, { resume: true });
+      expect(resumed?.bits).toEqual(expected?.bits);
+      const withoutTimes = (one: typeof expected) => ({
+        ...one?.result,
+        readers: one?.result.readers.map(({ secondsPerStep: _, ...rest }) => rest),
+      });
+      expect(withoutTimes(resumed)).toEqual(withoutTimes(expected));
+      // [kosmosDigits.document] no time where no step was taken
+      const times = resumed?.result.readers.map(({ secondsPerStep }) => secondsPerStep);
+      expect(times).toEqual([
+        stopAt.startsWith("Flamingo") ? null : 0,
+        stopAt === "FlamingoPaLM 5" ? null : 0,
+      ]);
+    },
+  );
+
+  test("[kosmosDigits.resume] a checkpoint of another seed, plan or backend is refused, and more seeds and models may be added", async () => {
+    await withCheckpoints("first", { stopAt: "Kosmos 4", seeds: [1] });
+    const again = (more: Partial<KosmosDigitsRun> & { seed?: number }) =>
+      withCheckpoints("first", { resume: true, seeds: [1], ...more });
+    await expect(again({ seed: 2, seeds: [2] })).rejects.toThrow(/seed is "1" there and "2" here/);
+    const { plan } = runWith(true);
+    await expect(again({ plan })).rejects.toThrow(/documents steps is "5" there and "2" here/);
+    await expect(again({ backend })).rejects.toThrow(ForeignCheckpointError);
+    const alone = await again({ compare: false });
+    const both = await again({ seeds: [1, 2] });
+    expect(both?.bits[0]).toEqual(alone?.bits[0]);
+    expect((await again({ seed: 2, seeds: [1, 2] }))?.bits).toEqual(
+      (await withCheckpoints("second", { seed: 2, seeds: [2] }))?.bits,
+    );
+  });
+
+  test("[kosmosDigits.resume] checkpoints are there to continue from until a run begins anew", async () => {
+    const one = { ...runWith(true), checkpoints: join(workspace, "anew-"), resume: true };
+    expect(canResume(one)).toBe(false);
+    await withCheckpoints("anew", { stopAt: "Kosmos 2", seed: 2 });
+    expect([canResume(one), canResume({ ...one, resume: false })]).toEqual([true, false]);
+    removeCheckpoints({ ...one, seeds: [1] });
+    expect(readdirSync(workspace).filter((name) => name.startsWith("anew-"))).toEqual([]);
+  });
+});
+
 describe("the command", () => {
   const train = (...args: string[]) => flamboyance("train", "kosmos-digits", ...args);
   const few = ["--steps", "2", "--vision-steps", "2", "--held-out", "10"];
@@ -586,6 +672,7 @@ describe("the command", () => {
     expect(two.stdout).toContain("% of captions correct");
     const names = readdirSync(folders[0] ?? "").filter((name) => name !== "pictures" && name !== "report.md");
     expect(names.sort()).toEqual([
+      ...["checkpoint-1-kosmos.safetensors", "checkpoint-1-vision.safetensors"],
       ...["kosmos.json", "model.safetensors", "preprocessor_config.json", "reach.svg"],
       ...["tokenizer.json", "tokenizer_config.json"],
     ]);
@@ -599,6 +686,52 @@ describe("the command", () => {
     expect(page).toMatch(/<!-- end -->\nafter\n$/);
     expect(page).not.toContain("old");
   });
+
+  test("[kosmosDigits.resume] a run that was killed goes on with --resume, and another run is refused", async () => {
+    const [whole, killed] = ["whole-run", "killed-run"].map((name) => join(workspace, name)) as [
+      string,
+      string,
+    ];
+    const long = ["--steps", "12", "--vision-steps", "4", "--held-out", "10", "--compare"];
+    const unbroken = train(...long, "--out", whole, "--resume");
+    expect([unbroken.status, unbroken.stderr]).toEqual([
+      0,
+      `flamboyance: there is no checkpoint in ${whole}; training begins at the first step\n`,
+    ]);
+    const child = spawn(process.execPath, [
+      "dist/cli/main.js",
+      "train",
+      "kosmos-digits",
+      ...long,
+      "--out",
+      killed,
+    ]);
+    const ended = new Promise((done) => child.once("close", (_, signal) => done(signal)));
+    const first = join(killed, "checkpoint-1-kosmos.safetensors");
+    const watching = setInterval(() => existsSync(first) && child.kill("SIGKILL"), 2);
+    expect(await ended).toBe("SIGKILL"); // after the last step of the Kosmos
+    clearInterval(watching);
+    expect(existsSync(join(killed, "kosmos.json"))).toBe(false);
+
+    const other = train(...long, "--seed", "2", "--out", killed, "--resume");
+    expect(other.status).toBe(2);
+    expect(other.stderr.replaceAll(/\s+/g, " ")).toContain(
+      'is a checkpoint of another run: seed is "1" there and "2" here; resume with the options of that run, choose another folder with --out, or start anew without --resume',
+    );
+    const rest = train(...long, "--out", killed, "--resume");
+    expect([rest.status, rest.stderr]).toEqual([0, ""]);
+    expect(rest.stdout).not.toContain("vision  ");
+    const files = filesBelow(whole).filter((name) => name !== "report.md");
+    expect(filesBelow(killed).filter((name) => name !== "report.md")).toEqual(files);
+    expect(files).toContain("checkpoint-1-flamingo.safetensors");
+    for (const name of files)
+      expect(readFileSync(join(killed, name)).equals(readFileSync(join(whole, name))), name).toBe(true);
+
+    const anew = train(...few, "--out", killed);
+    expect(anew.status).toBe(0);
+    expect(existsSync(join(killed, "checkpoint-1-flamingo.safetensors"))).toBe(false);
+    expect(existsSync(join(killed, "flamingo", "flamingo-palm.json"))).toBe(false);
+  }, 300_000);
 
   test("options that are none are refused before anything is written", () => {
     const out = join(workspace, "refused");

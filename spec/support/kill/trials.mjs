@@ -30,18 +30,21 @@ function checkWhole(path) {
   if (path.endsWith(".json")) JSON.parse(text);
   else if (path.endsWith(".svg")) assert.match(text, /^<svg [\s\S]*<\/svg>\n$/);
   else if (path.endsWith(".md"))
-    assert.match(text, /Plan `quick`, seed \d+[\s\S]*\n\| 1 \| \S+ \| \S+ \|\n|my text/);
+    assert.match(
+      text,
+      /Plan `quick`, seed \d+[\s\S]*\n\| 1 \| \S+ \| \S+ \|\n|my text|^Seed \d+, [\s\S]*\n\| \S+ \| \S+ \| \S+ \| \S+ \|\n$/,
+    );
 }
 
 export function checkAllWhole(folder) {
   for (const path of filesIn(folder).filter(isOwn)) checkWhole(join(folder, path));
 }
 
-/** The bytes of all files of a folder, without the time in a report. */
+/** The bytes of all files of a folder, without the times in a report. */
 function contentOf(folder) {
   const read = (path) => {
     const text = readFileSync(join(folder, path), "latin1");
-    return path.endsWith(".md") ? text.replace(/: \d+ seconds/, "") : text;
+    return path.endsWith(".md") ? text.replace(/[:,] \d+ seconds( of processor time)?|\| processor time .*/g, "") : text;
   };
   return new Map(filesIn(folder).map((path) => [path, read(path)]));
 }
@@ -92,11 +95,17 @@ const training = (scale, seed, out) => [
   out,
 ];
 
+/** A short training of a small Kosmos. */
+const kosmosTraining = (out) => [
+  ...["train", "kosmos-digits", "--steps", "3", "--vision-steps", "3", "--held-out", "10"],
+  ...["--seed", "2", "--out", out],
+];
+
 /** A run that is killed up to three times and resumed ends like an unbroken one. */
-function resumed(scale, { folder, content, ms }) {
+function resumed(commandFor, { folder, content, ms }) {
   return async (work, random) => {
     const out = join(work, basename(folder));
-    const args = training(scale, 2, out);
+    const args = commandFor(out);
     let kills = 0;
     for (const most = 1 + Math.floor(3 * random()); kills < most; kills++) {
       const { killed } = await runAndKill(kills === 0 ? args : [...args, "--resume"], out, ms, random);
@@ -205,6 +214,8 @@ export async function prepare(folder, long) {
   const [short, longer] = [0.02, 0.52];
   const one = await unbroken(training(short, 1, at("one")), at("one"));
   const two = await unbroken(training(short, 2, at("two")), at("two"));
+  const kosmos = await unbroken(kosmosTraining(at("trained")), at("trained"));
+  const again = resumed((out) => training(short, 2, out), two);
   const checked = await unbroken(checking(at("checked")), at("checked"));
   const probed = await unbroken(probing(at("probed")), at("probed"));
   const evaluated = [];
@@ -212,17 +223,18 @@ export async function prepare(folder, long) {
     evaluated.push([name, repeated(commandFor, await unbroken(commandFor(at(name)), at(name)))]);
   const trials = [
     ...evaluated,
-    ["train, resumed", resumed(short, two)],
+    ["train, resumed", again],
     ["train in the folder of another run", inAnothersFolder(short, one, two)],
+    ["train kosmos-digits, resumed", resumed(kosmosTraining, kosmos)],
     ["check --out", repeated(checking, checked)],
-    ["train, resumed", resumed(short, two)],
+    ["train, resumed", again],
     ["train --report", reported(short, two)],
     ["train in the folder of another run", inAnothersFolder(short, one, two)],
     ["probe --keep", repeated(probing, probed)],
-    ["train, resumed", resumed(short, two)],
+    ["train, resumed", again],
   ];
   if (!long) return trials;
   const whole = await unbroken(training(longer, 2, at("whole")), at("whole"));
-  const rare = ["train with several checkpoints, resumed", resumed(longer, whole)];
+  const rare = ["train with several checkpoints, resumed", resumed((out) => training(longer, 2, out), whole)];
   return [...trials, ...trials, ...trials, rare];
 }

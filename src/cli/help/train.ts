@@ -62,6 +62,8 @@ Options
   --backend NAME      auto (default: simd where it runs, else reference), simd
                       or reference
   --out DIR           (default: flamboyance-kosmos-digits)
+  --resume            continue from the checkpoints of the same run in DIR;
+                      without it, earlier results in DIR are removed
   --report FILE       write the results between <!-- evidence --> and
                       <!-- end --> of a Markdown file, or to a new one
   --json              print one document instead of lines and a report

@@ -1,5 +1,5 @@
 // flamboyance train kosmos-digits
-
+import { join } from "node:path";
 import { readDigits } from "../../demos/digits/data.ts";
 import { reachChart } from "../../demos/kosmos-digits/chart.ts";
 import { saveFlamingoDigits, saveKosmosDigits } from "../../demos/kosmos-digits/folder.ts";
@@ -10,7 +10,10 @@ import {
   kosmosDigitsText,
 } from "../../demos/kosmos-digits/report.ts";
 import {
+  canResume,
   type KosmosDigitsRun,
+  MOST_SEEDS,
+  removeCheckpoints,
   type SeedResult,
   type TrainedSeed,
   trainSeed,
@@ -19,13 +22,13 @@ import { PLAN } from "../../demos/kosmos-digits/training.ts";
 import { digitsTokenizer } from "../../demos/kosmos-digits/vocabulary.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { progressOn } from "../../terminal/progress.ts";
-import { folderOption, readArguments, wholeOption } from "../arguments.ts";
+import { readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile } from "../golden-files.ts";
 import { TRAIN_KOSMOS } from "../help/train.ts";
 import { paintOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
-import { checkReport, writeReport } from "./shared.ts";
+import { beginRun, withRemedy, writeReport } from "./shared.ts";
 
 const OPTIONS = {
   seed: { type: "string", multiple: true },
@@ -35,6 +38,7 @@ const OPTIONS = {
   "held-out": { type: "string", default: "299" },
   backend: { type: "string", default: "auto" },
   out: { type: "string", default: "flamboyance-kosmos-digits" },
+  resume: { type: "boolean", default: false },
   report: { type: "string" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
@@ -43,7 +47,6 @@ const OPTIONS = {
 type Values = ReturnType<typeof readArguments<typeof OPTIONS>>["values"];
 
 const STEPS_PER_LINE = 100;
-const MOST_SEEDS = 10;
 
 /** Trains and measures with one seed, with a progress bar on stderr and a line every hundred steps. */
 async function trainWithProgress(run: KosmosDigitsRun, seed: number, print: (line: string) => void) {
@@ -66,20 +69,15 @@ async function trainWithProgress(run: KosmosDigitsRun, seed: number, print: (lin
   }
 }
 
-interface Request {
-  readonly seeds: readonly number[];
-  readonly run: KosmosDigitsRun;
-  readonly out: string;
-}
-
 /** The run that the options describe. All of them are checked before anything is written. */
-async function requestOf(values: Values, backend: Backend): Promise<Request> {
+async function runOf(values: Values, backend: Backend): Promise<KosmosDigitsRun> {
   const seeds = (values.seed ?? ["1"]).map((seed) => wholeOption("seed", seed));
   if (seeds.length > MOST_SEEDS || new Set(seeds).size !== seeds.length)
     throw new UsageError(`--seed is given at most ${MOST_SEEDS} times, each time with another number`);
   const steps = wholeOption("steps", values.steps, 2, 1_000_000);
   const visionSteps = wholeOption("vision-steps", values["vision-steps"], 2, 1_000_000);
   if (values.report === "") throw new UsageError("--report is empty; name a file");
+  if (values.out === "") throw new UsageError("--out is empty; name a folder");
   const { train, heldOut } = readDigits(digitsFile());
   const count = wholeOption("held-out", values["held-out"], 10, heldOut.length);
   const plan = {
@@ -91,21 +89,37 @@ async function requestOf(values: Values, backend: Backend): Promise<Request> {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
   };
-  const tokenizer = await digitsTokenizer();
-  const out = folderOption("out", values.out);
-  checkReport(values.report);
-  return { seeds, run: { digits, tokenizer, plan, backend, compare: values.compare, clock }, out };
+  const { compare, resume } = values;
+  const checkpoints = join(values.out, "checkpoint-");
+  return {
+    seeds,
+    digits,
+    tokenizer: await digitsTokenizer(),
+    plan,
+    backend,
+    compare,
+    clock,
+    checkpoints,
+    resume,
+  };
 }
 
+const RESULTS = [
+  ...["kosmos.json", "model.safetensors", "report.md", "reach.svg"],
+  ...["flamingo/flamingo-palm.json", "flamingo/model.safetensors"],
+] as const;
+
 async function runKosmos(values: Values, backend: Backend): Promise<void> {
-  const { json } = values;
-  const { seeds, run, out } = await requestOf(values, backend);
+  const { json, out } = values;
+  const run = await runOf(values, backend);
+  beginRun(values, canResume(run), RESULTS); // [kosmosDigits.resume]
+  if (!run.resume) removeCheckpoints(run);
   const [since, processorSince] = [performance.now(), run.clock()];
   const print = (line: string): void => void (json || writeOut(`${line}\n`));
   const results: SeedResult[] = [];
   let first: TrainedSeed | null = null;
-  for (const seed of seeds) {
-    const trained = await trainWithProgress(run, seed, print);
+  for (const seed of run.seeds) {
+    const trained = await withRemedy(trainWithProgress(run, seed, print));
     results.push(trained.result);
     first ??= trained;
   }

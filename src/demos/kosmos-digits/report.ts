@@ -119,7 +119,9 @@ function factTable(report: KosmosDigitsReport): ResultTable {
     head: ["", ...namesOf(report)],
     rows: [
       once("numbers trained on documents", ({ parameters }) => String(parameters)),
-      row(report, "processor time of a step, ms", ({ secondsPerStep }) => (1000 * secondsPerStep).toFixed(0)),
+      row(report, "processor time of a step, ms", ({ secondsPerStep }) =>
+        secondsPerStep === null ? "–" : (1000 * secondsPerStep).toFixed(0),
+      ),
       once(`positions that self-attention reads: ${numbers.join(", ")} pictures with captions`, lengthsText),
       once("of these for a picture", ({ perPicture }) => String(perPicture)),
       row(report, "% right in text before its picture", ({ textBefore }) => share(textBefore)),

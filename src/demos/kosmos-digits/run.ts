@@ -1,4 +1,5 @@
 // A complete run: for each seed the image tower, then the models on the same documents, each followed by its evidence.
+import { kindOf, removeFile } from "#host";
 import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import type { FlamingoPaLM } from "../../models/flamingo/flamingo-palm.ts";
@@ -7,6 +8,8 @@ import { initialize, stateDict } from "../../nn/state-dict.ts";
 import { weightsDigest } from "../../training/weights-digest.ts";
 import { BLANK, type Digits, type Picture } from "../digits/data.ts";
 import { embeddings } from "../digits/embeddings.ts";
+import { phaseFacts } from "../facts.ts";
+import type { PhaseFile } from "../phase-store.ts";
 import {
   classifierAccuracy,
   type DigitClassifier,
@@ -28,6 +31,13 @@ export interface KosmosDigitsRun {
   readonly compare: boolean;
   /** Seconds of processor time since any moment, of all threads together. */
   readonly clock: () => number;
+  readonly seeds: readonly number[];
+  /** A path prefix: checkpoints of the first seed are `<prefix>1-vision.safetensors`, `<prefix>1-kosmos.safetensors`, … */
+  readonly checkpoints?: string | null | undefined;
+  /** Continues from the checkpoints, if there are any. */
+  readonly resume?: boolean | undefined;
+  /** Steps between two checkpoints. Default 50. */
+  readonly checkpointEvery?: number | undefined;
 }
 
 export interface PhaseStep {
@@ -43,8 +53,8 @@ export interface ReaderResult extends ReaderEvidence {
   readonly name: ReaderName;
   /** Numbers that are trained on documents. */
   readonly parameters: number;
-  /** Processor time of a step, in seconds. */
-  readonly secondsPerStep: number;
+  /** Processor time of a step, in seconds; null if all steps were taken before the run was resumed. */
+  readonly secondsPerStep: number | null;
   /** Mean losses since the entry before. */
   readonly losses: readonly { readonly step: number; readonly loss: number }[];
 }
@@ -59,6 +69,53 @@ export interface SeedResult {
 }
 
 const LOSS_EVERY = 100;
+/** Seeds of one run at most. */
+export const MOST_SEEDS = 10;
+
+const PHASES = ["vision", "kosmos", "flamingo"] as const;
+type PhaseName = (typeof PHASES)[number];
+const PHASE_OF = { Kosmos: "kosmos", FlamingoPaLM: "flamingo" } as const satisfies Record<
+  ReaderName,
+  PhaseName
+>;
+
+/** Checkpoints are named by the position of their seed, so that one of another seed is refused and not left beside others. */
+const checkpointOf = (prefix: string, position: number, phase: PhaseName): string =>
+  `${prefix}${position + 1}-${phase}.safetensors`;
+
+const checkpointFiles = ({ checkpoints }: Pick<KosmosDigitsRun, "checkpoints">, seeds: number): string[] =>
+  Array.from({ length: seeds }, (_, i) => i).flatMap((i) =>
+    checkpoints ? PHASES.map((phase) => checkpointOf(checkpoints, i, phase)) : [],
+  );
+
+/** Whether there is a checkpoint to continue from. */
+export const canResume = (run: KosmosDigitsRun): boolean =>
+  run.resume === true && checkpointFiles(run, run.seeds.length).some((path) => kindOf(path) === "file");
+
+/** Removes the checkpoints of an earlier run, the last first, so that those that remain at any time are of one run. */
+export function removeCheckpoints(run: KosmosDigitsRun): void {
+  for (const path of checkpointFiles(run, MOST_SEEDS).reverse()) removeFile(path); // [kosmosDigits.resume]
+}
+
+function fileOf(run: KosmosDigitsRun, seed: number, phase: PhaseName): PhaseFile | null {
+  const { checkpoints, resume = false, checkpointEvery: every } = run;
+  if (!checkpoints) return null;
+  const own = { task: "kosmos-digits", phase };
+  const facts = phaseFacts({ ...run, seed }, "documents", ["vision", "documents"], own);
+  return { path: checkpointOf(checkpoints, run.seeds.indexOf(seed), phase), facts, resume, every };
+}
+
+/** Mean losses of every hundred steps and of the rest. */
+function meanLosses(losses: readonly number[]): ReaderResult["losses"] {
+  const count = Math.ceil(losses.length / LOSS_EVERY);
+  return Array.from({ length: count }, (_, i) => {
+    const recent = losses.slice(i * LOSS_EVERY, (i + 1) * LOSS_EVERY);
+    return {
+      step: i * LOSS_EVERY + recent.length,
+      loss: recent.reduce((sum, one) => sum + one, 0) / recent.length,
+    };
+  });
+}
 
 /** Trains one model, and measures it. */
 async function* trainedReader(
@@ -69,22 +126,19 @@ async function* trainedReader(
 ): AsyncGenerator<PhaseStep, ReaderResult> {
   const { digits, tokenizer, backend, clock } = run;
   const { documents } = run.plan;
-  const losses: { step: number; loss: number }[] = [];
-  let recent: number[] = [];
+  const losses: number[] = [];
+  const checkpoint = { file: fileOf(run, seed, PHASE_OF[reader.name]), losses };
   const begin = clock();
-  for await (const { step, loss } of trainReader(reader, { ...run, seed }, features, documents)) {
-    recent.push(loss);
-    if (step % LOSS_EVERY === 0 || step === documents.steps) {
-      losses.push({ step, loss: recent.reduce((sum, one) => sum + one, 0) / recent.length });
-      recent = [];
-    }
+  let taken = 0;
+  for await (const { step, loss } of trainReader(reader, { ...run, seed }, features, documents, checkpoint)) {
+    taken++;
     yield { seed, phase: reader.name, step, of: documents.steps, loss };
   }
-  const secondsPerStep = (clock() - begin) / documents.steps;
+  const secondsPerStep = taken === 0 ? null : (clock() - begin) / taken;
   const state = stateDict(reader.model);
   const parameters = reader.names.reduce((sum, name) => sum + (state.get(name)?.size ?? 0), 0);
   const evidence = await evidenceOf({ reader, tokenizer, features, backend }, digits.heldOut);
-  return { name: reader.name, parameters, secondsPerStep, losses, ...evidence };
+  return { name: reader.name, parameters, secondsPerStep, losses: meanLosses(losses), ...evidence };
 }
 
 /** The models of one seed, and what was measured of them. */
@@ -103,7 +157,8 @@ export async function* trainSeed(run: KosmosDigitsRun, seed: number): AsyncGener
   const { tower } = classifier;
   const kosmos = digitsKosmos(tower);
   initialize(kosmos, seed); // also the tower, which the next phase trains
-  for await (const { step, loss } of trainTower(classifier, { ...run, seed }, plan.vision))
+  const file = fileOf(run, seed, "vision");
+  for await (const { step, loss } of trainTower(classifier, { ...run, seed }, plan.vision, file))
     yield { seed, phase: "vision", step, of: plan.vision.steps, loss };
   const encoder = {
     model: tower,

@@ -4,6 +4,7 @@ import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { parameterNames } from "../../nn/state-dict.ts";
 import { generator } from "../../tensor/random.ts";
+import { flat, Tensor, view } from "../../tensor/tensor.ts";
 import { adamw } from "../../training/optimizers/adamw.ts";
 import { schedule } from "../../training/schedules.ts";
 import { decayGroups } from "../../training/trainable.ts";
@@ -11,6 +12,7 @@ import { type TrainingStep, train } from "../../training/training.ts";
 import { type Digits, pick } from "../digits/data.ts";
 import type { Embeddings } from "../digits/embeddings.ts";
 import { gateGroups } from "../gates.ts";
+import { type PhaseFile, phaseStore } from "../phase-store.ts";
 import { classifierLoss, type DigitClassifier } from "../smollm2-digits/vision.ts";
 import { type EncodedDocument, encoded, randomDocument } from "./documents.ts";
 import type { Reader } from "./reader.ts";
@@ -45,11 +47,12 @@ export interface Material {
 const rates = (steps: number) =>
   schedule({ kind: "cosine", warmup: Math.min(30, steps - 1), steps, floor: 0.02 });
 
-/** Trains tower and head on single digits. */
-export function trainTower(
+/** Trains tower and head on single digits, from the checkpoint in `file` if there is one. */
+export async function* trainTower(
   classifier: DigitClassifier,
   { digits, seed, backend }: Material,
   { steps, rows, learningRate }: Phase,
+  file: PhaseFile | null = null,
 ): AsyncGenerator<TrainingStep> {
   const groups = decayGroups(classifier, parameterNames(classifier));
   const optimizer = adamw({ groups, learningRate, betas: BETAS });
@@ -60,7 +63,12 @@ export function trainTower(
       Array.from({ length: rows }, () => pick(digits.train, draw)),
     );
   };
-  return train({ model: classifier, optimizer, loss, steps, clipAt: 1, backend, schedule: rates(steps) });
+  const store = file && phaseStore(file, { model: classifier, optimizer, steps });
+  const options = { model: classifier, optimizer, loss, steps, from: store?.from, clipAt: 1, backend };
+  for await (const one of train({ ...options, schedule: rates(steps) })) {
+    store?.save(one.step);
+    yield one;
+  }
 }
 
 /** The documents of a step. Both models read the same ones. [kosmosDigits.seeded] */
@@ -73,22 +81,32 @@ export function documentsAt(
   return Array.from({ length: rows }, () => encoded(tokenizer, randomDocument(digits.train, draw)));
 }
 
-/** Trains a model on documents. */
-export function trainReader(
+/** Losses of steps as a tensor of a checkpoint. */
+const storedLosses = (losses: readonly number[]): Tensor =>
+  new Tensor([losses.length], view(Float64Array.from(losses), [losses.length]));
+
+/**
+ * Trains a model on documents, from the checkpoint in `file` if there is one. `losses` receives the loss of each step, those before
+ * the checkpoint included.
+ */
+export async function* trainReader(
   { model, names, loss }: Reader,
   material: Material,
   features: Embeddings,
   { steps, rows, learningRate }: Phase,
+  { file = null, losses = [] }: { readonly file?: PhaseFile | null; readonly losses?: number[] } = {},
 ): AsyncGenerator<TrainingStep> {
   const groups = gateGroups(model, names, GATE_RATE * learningRate);
   const optimizer = adamw({ groups, learningRate, betas: BETAS });
-  return train({
-    model,
-    optimizer,
-    loss: (step) => loss(documentsAt(material, step, rows), features),
-    steps,
-    clipAt: 1,
-    backend: material.backend,
-    schedule: rates(steps),
-  });
+  const store = file && phaseStore(file, { model, optimizer, steps });
+  const restored = store?.extra.get("losses");
+  losses.push(...(restored ? flat(restored.data) : []));
+  const read = (step: number) => loss(documentsAt(material, step, rows), features);
+  const { backend } = material;
+  const options = { model, optimizer, loss: read, steps, from: store?.from, clipAt: 1, backend };
+  for await (const one of train({ ...options, schedule: rates(steps) })) {
+    losses.push(one.loss);
+    store?.save(one.step, () => [["losses", storedLosses(losses)]]);
+    yield one;
+  }
 }

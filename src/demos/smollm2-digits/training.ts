@@ -5,11 +5,10 @@ import type { Backend } from "../../kernels/backend.ts";
 import { parameterNames } from "../../nn/state-dict.ts";
 import { generator } from "../../tensor/random.ts";
 import { Tensor, view } from "../../tensor/tensor.ts";
-import { loadCheckpoint, type RunFacts, saveCheckpoint } from "../../training/checkpoint.ts";
+import type { RunFacts } from "../../training/checkpoint.ts";
 import type { FlamingoBatch } from "../../training/open-flamingo/loss.ts";
 import { trainFlamingo } from "../../training/open-flamingo/train.ts";
 import { adamw } from "../../training/optimizers/adamw.ts";
-import type { Optimizer } from "../../training/optimizers/optimizer.ts";
 import { schedule } from "../../training/schedules.ts";
 import { decayGroups, trainable } from "../../training/trainable.ts";
 import { train } from "../../training/training.ts";
@@ -17,6 +16,7 @@ import { type Digits, type Picture, pick } from "../digits/data.ts";
 import { type Embeddings, embeddings, sequencesOf } from "../digits/embeddings.ts";
 import { phaseFacts } from "../facts.ts";
 import { type Gates, gateGroups, restoredGates, storedGates } from "../gates.ts";
+import { type PhaseFile, phaseStore } from "../phase-store.ts";
 import { addStates, batchOfTexts, gatesOf, type SmolDigits, type States } from "./model.ts";
 import { answerLabels, type PairText, pairTexts } from "./texts.ts";
 import { classifierLoss, pictureTensors } from "./vision.ts";
@@ -89,26 +89,12 @@ export function removeCheckpoints(run: SmolRun): void {
   for (const phase of [...PHASES].reverse()) removeFile(checkpointOf(run, phase));
 }
 
-/** Saves and restores one phase. */
-interface Store {
-  readonly from: number;
-  readonly extra: Map<string, Tensor>;
-  save(step: number, steps: number): void;
-}
-
-function storeOf(run: SmolRun, phase: PhaseName, model: object, optimizer: Optimizer): Store {
-  const extra = new Map<string, Tensor>();
-  const progress = { model, optimizer, names: optimizer.names, extra };
-  const [path, facts] = [checkpointOf(run, phase), factsOf(run, phase)];
-  const { checkpointEvery: every = 50 } = run;
-  return {
-    from: run.resume && isThere(run, phase) ? loadCheckpoint(path, progress, facts) : 0, // [smollm2Digits.resume]
-    extra,
-    save(step, steps) {
-      if (step % every === 0 || step === steps) saveCheckpoint(path, progress, step, facts);
-    },
-  };
-}
+const fileOf = (run: SmolRun, phase: PhaseName): PhaseFile => ({
+  path: checkpointOf(run, phase),
+  facts: factsOf(run, phase),
+  resume: run.resume,
+  every: run.checkpointEvery,
+});
 
 const rates = (steps: number) =>
   schedule({ kind: "cosine", warmup: Math.min(10, steps - 1), steps, floor: 0.02 });
@@ -120,7 +106,7 @@ export async function* trainTower(run: SmolRun): AsyncGenerator<PhaseStep> {
   const { steps, rows, learningRate } = plan.vision;
   const groups = decayGroups(classifier, parameterNames(classifier));
   const optimizer = adamw({ groups, learningRate, betas: BETAS });
-  const store = storeOf(run, "vision", classifier, optimizer);
+  const store = phaseStore(fileOf(run, "vision"), { model: classifier, optimizer, steps });
   const loss = (step: number) => {
     const draw = generator(seed, `vision ${step}`); // [smollm2Digits.seeded]
     return classifierLoss(
@@ -130,7 +116,7 @@ export async function* trainTower(run: SmolRun): AsyncGenerator<PhaseStep> {
   };
   const options = { model: classifier, optimizer, loss, steps, from: store.from, clipAt: 1, backend };
   for await (const { step, loss } of train({ ...options, schedule: rates(steps) })) {
-    store.save(step, steps);
+    store.save(step);
     yield { phase: "vision", step, of: steps, loss };
   }
 }
@@ -176,7 +162,7 @@ export async function* trainGatedLayers(run: SmolRun, history: Gates[][]): Async
   const { steps, learningRate } = plan.flamingo;
   const groups = gateGroups(flamingo, trainedNames(model), GATE_RATE * learningRate);
   const optimizer = adamw({ groups, learningRate, betas: BETAS });
-  const store = storeOf(run, "flamingo", flamingo, optimizer);
+  const store = phaseStore(fileOf(run, "flamingo"), { model: flamingo, optimizer, steps });
   history.push(...restoredGates(store.extra.get("gates")));
   if (store.from >= steps) return;
 
@@ -199,8 +185,7 @@ export async function* trainGatedLayers(run: SmolRun, history: Gates[][]): Async
   const options = { model: flamingo, optimizer, datasets: [dataset], steps, from, padTokenId, backend };
   for await (const { step, losses } of trainFlamingo({ ...options, schedule: rates(steps) })) {
     history.push(gatesOf(model));
-    store.extra.set("gates", storedGates(history));
-    store.save(step, steps);
+    store.save(step, () => [["gates", storedGates(history)]]);
     yield { phase: "flamingo", step, of: steps, loss: losses.pairs ?? null };
   }
 }
