@@ -44,7 +44,9 @@ export function checkAllWhole(folder) {
 function contentOf(folder) {
   const read = (path) => {
     const text = readFileSync(join(folder, path), "latin1");
-    return path.endsWith(".md") ? text.replace(/[:,] \d+ seconds( of processor time)?|\| processor time .*/g, "") : text;
+    return path.endsWith(".md")
+      ? text.replace(/[:,] \d+ seconds( of processor time)?|\| processor time .*/g, "")
+      : text;
   };
   return new Map(filesIn(folder).map((path) => [path, read(path)]));
 }
