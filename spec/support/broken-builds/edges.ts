@@ -110,8 +110,8 @@ export const edges: readonly BrokenBuild[] = [
   {
     mistake: "embeddings beside images are ignored",
     path: "src/models/flamingo/media.ts",
-    before: "if (given.length > 1)",
-    after: "if (given.length > 1 && !(embeds && images))",
+    before: "images ? videos || embeds : videos && embeds",
+    after: "videos && (images || embeds)",
     noticedBy: ["flamingo-palm--embeds-and-images"],
   },
   {

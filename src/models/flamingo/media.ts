@@ -45,10 +45,9 @@ export function chooseMedia(media: Media | Tensor<"b m c h w">, behaviour: Flami
   const { images, videos, embeds } = known;
   if (embeds && !images) checkAccepted(behaviour, "embeds", { images: null }); // [flamingo.embeds]
   if (images && videos && !embeds && behaviour.imagesBesideVideos === "ignore") return { videos }; // [flamingo.images-and-videos]
-  const given = Object.entries(known).flatMap(([name, value]) => (value ? [name] : []));
-  if (given.length > 1)
+  if (images ? videos || embeds : videos && embeds)
     throw new RuleError(
-      `${CALL} takes one of images, videos and embeds, but was given ${given.join(" and ")}`,
+      `${CALL} was given more than one of images, videos and embeds; give one`,
       embeds ? "flamingo.embeds" : "flamingo.images-and-videos",
       { images: images?.shape ?? null },
     );
@@ -60,16 +59,6 @@ interface Encoders {
   readonly video_frame_pos_emb: Tensor<"f d"> | null;
 }
 
-/** One sequence of features for each image or video; null without media. */
-export function embedMedia(
-  owner: Encoders,
-  { images, videos, embeds }: Media,
-): Tensor<"b m s d"> | Tensor<"b s d"> | null {
-  if (images) return embedImages(owner, images);
-  if (videos) return embedVideos(owner, videos);
-  return embeds ?? null;
-}
-
 /** The features of a batch of images or frames. The encoder is frozen, so its output is detached. */
 function encode<A extends string>(
   { img_encoder }: Encoders,
@@ -79,14 +68,20 @@ function encode<A extends string>(
 ): Tensor<A> {
   if (!img_encoder)
     throw new RuleError(
-      "images and videos need an imgEncoder; without one, pass embeddings as { embeds }",
+      `${kind}s need an imgEncoder; without one, pass embeddings as { embeds }`,
       "flamingo.needs-encoder",
       { kind },
     );
   return named(axes, detach(img_encoder.forward(named("b c h w", images)))); // [flamingo.encode]
 }
 
-function embedImages(owner: Encoders, images: Tensor<"b m c h w">): Tensor<"b m s d"> {
+/** One sequence of features for each image or video; null without media. */
+export function embedMedia(
+  owner: Encoders,
+  { images, videos, embeds }: Media,
+): Tensor<"b m s d"> | Tensor<"b s d"> | null {
+  if (videos) return embedVideos(owner, videos);
+  if (!images) return embeds ?? null;
   const { b } = shapes("FlamingoPaLM", { images: [images, "b m c h w"] });
   // #region images
   const batch = rearrange("b m c h w -> (b m) c h w", images);
@@ -108,7 +103,7 @@ function embedVideos(owner: Encoders, videos: Tensor<"b m f c h w">): Tensor<"b 
 }
 
 function framePositions({ video_frame_pos_emb: table }: Encoders, frames: number): Tensor<"f d"> {
-  const limit = table ? (table.shape[0] ?? 0) : null;
+  const [limit = null] = table?.shape ?? [];
   if (!table || limit === null || frames === 0 || frames > limit)
     throw new RuleError(
       `a video has ${frames} frames; it must have from 1 to maxVideoFrames, which is ${limit ?? "not set"}`,
