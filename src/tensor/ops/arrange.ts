@@ -12,6 +12,7 @@ import {
   slice as sliceRule,
   sum as sumRule,
 } from "./movement.ts";
+import { plus } from "./reductions.ts";
 import type { Rule } from "./table.ts";
 import { overlap as overlapRule, windows as windowsRule } from "./windows.ts";
 
@@ -252,16 +253,15 @@ export function unbind<P extends string>(
  */
 export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, number>>): Record<K, Tensor> {
   checkTensors("split", x);
-  const all = Object.entries<number>(widths ?? {});
-  const total = all.reduce((sum, [, width]) => sum + (Number.isInteger(width) ? width : NaN), 0);
-  if (total !== x.shape.at(-1))
+  const all = Object.values<number>(widths ?? {});
+  if (all.reduce(plus, 0) !== x.shape.at(-1) || !all.every(Number.isInteger))
     throw new ShapeError(
-      `${shapeText(x.shape)} is not split into ${all.map(([, width]) => width).join(" + ")}: widths are whole numbers that add up to the last axis  [ops.split]`,
+      `${shapeText(x.shape)} is not split into ${all.join(" + ")}: widths are whole numbers that add up to the last axis  [ops.split]`,
       "split",
     );
   const parts: Record<string, Tensor> = {};
   let from = 0;
-  for (const [key, width] of all) {
+  for (const [key, width] of Object.entries<number>(widths)) {
     parts[key] = slice(x, -1, from, from + width);
     from += width;
   }

@@ -51,17 +51,13 @@ const map = (f: (x: number) => number): Rule<"exp"> => ({
   },
 });
 
-/** The same rule for an op whose results hold only numbers of the operands, or 0 and 1. */
-// @__NO_SIDE_EFFECTS__
-const exact = <R extends object>(rule: R) => ({ ...rule, exact: true as const });
-
 export const add = arithmetic("add");
 export const sub = arithmetic("sub");
 export const mul = arithmetic("mul");
 export const div = arithmetic("div");
-export const equal = exact(arithmetic("eq"));
+export const equal = arithmetic("eq");
 
-export const neg = exact(arithmetic("neg"));
+export const neg = arithmetic("neg");
 export const exp = arithmetic("exp");
 export const log = arithmetic("log");
 export const sqrt = arithmetic("sqrt");
@@ -81,10 +77,10 @@ export const gelu = map((x) => x * normalCdf(x)); // [gelu.erf]
 export const geluGrad = map((x) => normalCdf(x) + x * normalPdf(x));
 
 /** max(x, 0). NaN stays NaN, and −0 stays −0. */
-export const relu = exact(map((x) => (x < 0 ? 0 : x))); // [relu.slope]
+export const relu = map((x) => (x < 0 ? 0 : x)); // [relu.slope]
 
 /** The slope of relu: 1 where x > 0, else 0. */
-export const positive = exact(map((x) => (x > 0 ? 1 : 0))); // [relu.slope]
+export const positive = map((x) => (x > 0 ? 1 : 0)); // [relu.slope]
 
 /** An op of ndarray-ops on an array and a number. */
 // @__NO_SIDE_EFFECTS__
@@ -109,8 +105,6 @@ export const where: Rule<"where"> = {
 
 /** The operand itself: taps and detached tensors. */
 export const identity: Rule<"tap"> = {
-  exact: true,
-  view: true,
   shape: (_, a) => a,
   compute: (_, a) => a,
 };

@@ -14,7 +14,6 @@ function checkIds(ids: Ids, rows: number, kind = "rows of the table  [ops.gather
 
 /** out[i…] = table[ids[i…]] */
 export const gather: Rule<"gather"> = {
-  exact: true,
   shape: ({ ids }, table) => {
     checkIds(ids, table[0] ?? 0);
     return [...ids.shape, ...table.slice(1)];
@@ -65,7 +64,6 @@ function checkPicks(ids: Ids, rows: Shape, width: number): void {
 
 /** out[i…] = x[i…, ids[i…]]: one element of each row. */
 export const pick: Rule<"pick"> = {
-  exact: true,
   shape: ({ ids }, x) => {
     const width = x.at(-1);
     if (width === undefined) throw new ShapeError("a scalar has no rows to pick from  [ops.pick]");
@@ -82,7 +80,6 @@ export const pick: Rule<"pick"> = {
 
 /** out[i…, ids[i…]] = x[i…], in rows of `width` zeros. The adjoint of `pick`. */
 export const place: Rule<"place"> = {
-  exact: true,
   shape: ({ ids, width }, x) => {
     if (!Number.isInteger(width) || width < 0)
       throw new ShapeError(`rows of width ${width}: a width is a whole number from 0 up  [ops.pick]`);

@@ -56,8 +56,6 @@ export function rearranged<D extends Typed>(a: Strided<D>, pattern: string, size
 }
 
 export const rearrange: Rule<"rearrange"> = {
-  exact: true,
-  view: true,
   shape: resultShape,
   compute: ({ pattern, sizes }, a) => rearranged(a, pattern, sizes),
 };
@@ -84,7 +82,6 @@ const assign = (out: View, x: View): void => {
 };
 
 export const concat: Rule<"concat"> = {
-  exact: true,
   shape: ({ axis }, ...shapes) => {
     const [first = []] = shapes;
     let total = 0;
@@ -111,8 +108,6 @@ export const concat: Rule<"concat"> = {
 };
 
 export const slice: Rule<"slice"> = {
-  exact: true,
-  view: true,
   shape: ({ axis, from, to }, a) => {
     const isWithin = from >= 0 && from <= to && to <= (a[axis] ?? NaN);
     if (!isWithin || ![from, to].every(Number.isInteger)) {
@@ -124,7 +119,6 @@ export const slice: Rule<"slice"> = {
 };
 
 export const pad: Rule<"pad"> = {
-  exact: true,
   shape: ({ axis, before, after }, a) => {
     const n = a[axis];
     if (n === undefined || ![before, after].every((m) => Number.isInteger(m) && m >= 0)) {

@@ -29,8 +29,6 @@ function expandedStride(small: Shape, large: Shape, stride: readonly number[] = 
 }
 
 export const expand: Rule<"expand"> = {
-  exact: true,
-  view: true,
   shape: ({ shape }, a) => {
     expandedStride(a, shape);
     return shape;

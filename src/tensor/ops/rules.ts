@@ -53,6 +53,19 @@ export const rules: { readonly [K in OpName]: Rule<K> } = {
   tap: elementwise.identity,
 };
 
+/** Ops whose result holds only numbers of the operands, or 0 and 1: it needs no rounding. */
+// biome-ignore format: a list of names
+export const EXACT: ReadonlySet<OpName> = new Set<OpName>([
+  "equal", "neg", "relu", "positive", "expand", "rearrange", "repeat", "concat", "slice", "pad",
+  "windows", "gather", "pick", "place", "detach", "tap",
+]);
+
+/** Ops whose result is a view of the operand's memory, where strides allow. */
+// biome-ignore format: a list of names
+export const VIEWS: ReadonlySet<OpName> = new Set<OpName>([
+  "expand", "rearrange", "repeat", "slice", "windows", "detach", "tap",
+]);
+
 export const ruleOf = (op: OpName): AnyRule => rules[op] as unknown as AnyRule;
 
 /** Executes an op by its name. */

@@ -68,16 +68,10 @@ export type Each<T extends Tensor[], X> = { [I in keyof T]: X };
 export interface Rule<K extends OpName> {
   shape(attrs: Ops[K]["attrs"], ...shapes: Each<Ops[K]["in"], Shape>): Shape;
   compute(attrs: Ops[K]["attrs"], ...views: Each<Ops[K]["in"], View>): View;
-  /** The result holds only numbers of the operands, or 0 and 1: it needs no rounding. */
-  readonly exact?: true;
-  /** The result is a view of the operand's memory, where strides allow. */
-  readonly view?: true;
 }
 
 /** A rule whose op is not known statically. */
 export interface AnyRule {
   shape(attrs: object, ...shapes: Shape[]): Shape;
   compute(attrs: object, ...views: View[]): View;
-  exact?: true;
-  view?: true;
 }

@@ -20,8 +20,6 @@ function checkWindows(shape: Shape, axis: number, size: number, step: number): n
 
 /** y[…, i, …, k] = x[…, i · step + k, …], with k along a new last axis of `size`. A view of x. */
 export const windows: Rule<"windows"> = {
-  exact: true,
-  view: true,
   shape: ({ axis, size, step }, a) => {
     const count = windowCount(checkWindows(a, axis, size, step), size, step);
     return [...a.with(axis, count), size];

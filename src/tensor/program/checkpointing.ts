@@ -3,7 +3,7 @@
 // Derivatives read intermediates of the forward pass, which therefore stay in memory until then. Here only some of them are
 // kept; the others are computed a second time from those, just before a derivative reads them.
 import { ShapeError } from "../errors.ts";
-import { ruleOf } from "../ops/rules.ts";
+import { VIEWS } from "../ops/rules.ts";
 import { sizeOf } from "../tensor.ts";
 import { type Node, type Program, prune, type Scope } from "./program.ts";
 
@@ -88,7 +88,7 @@ export function peakLiveElements(program: Program): number {
   const owner: number[] = [];
   for (const [id, node] of program.nodes.entries()) {
     if (node.op === "leaf") owner[id] = -1;
-    else owner[id] = ruleOf(node.op).view ? (owner[node.inputs[0] ?? -1] ?? -1) : id;
+    else owner[id] = VIEWS.has(node.op) ? (owner[node.inputs[0] ?? -1] ?? -1) : id;
     for (const input of node.inputs) if ((owner[input] ?? -1) >= 0) until[owner[input] ?? 0] = id;
   }
   for (const id of [...Object.values(program.outputs), ...Object.values(program.taps)])

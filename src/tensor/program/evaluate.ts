@@ -1,6 +1,6 @@
 // Evaluates a program with the definitions of its ops. Backends are compared with the result.
 import { Bug, ShapeError } from "../errors.ts";
-import { ruleOf } from "../ops/rules.ts";
+import { EXACT, ruleOf } from "../ops/rules.ts";
 import { type Precision, roundInto } from "../precision.ts";
 import { flat, Tensor, type View, view } from "../tensor.ts";
 import { isDead, lastUses, type Node, type Program } from "./program.ts";
@@ -47,7 +47,7 @@ export function roundedNodes(program: Program): (id: number, node: Node) => bool
     if (name !== "normalize") continue;
     for (let id = first; id < end; id++) if (!Object.values(outputs).includes(id)) inside.add(id); // [precision.scope]
   }
-  return (id, node) => node.op !== "leaf" && !ruleOf(node.op).exact && !inside.has(id);
+  return (id, node) => node.op !== "leaf" && !EXACT.has(node.op) && !inside.has(id);
 }
 
 /** Computes one node by its definition and rounds the result. */
