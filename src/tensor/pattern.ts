@@ -42,20 +42,22 @@ export const axesOf = kept((side): Axes => {
   return axes;
 });
 
+type Sides = readonly [string, string, ...string[]];
+
 /** "a, b -> c" -> [a, b, c]: the operands and the result. */
-export const sidesOf = kept((pattern): readonly [string, string, ...string[]] => {
+export const sidesOf = kept((pattern): Sides => {
   const [operands, result, more] = pattern.split(" -> ");
   if (operands === undefined || result === undefined || more !== undefined)
     throw new ShapeError(`"${pattern}" needs one arrow: "before -> after"  [notation.pattern]`);
-  return [...operands.split(","), result].map((side) => side.trim()) as [string, string, ...string[]];
+  return [...operands.split(","), result].map((side) => side.trim()) as unknown as Sides;
 });
 
 /** The sides of a pattern, with ~0 ~1 … in place of "...", as many as the first operand with "..." has there. */
-export function spread(sides: readonly string[], ...shapes: readonly Shape[]): string[] {
+export function spread<S extends readonly string[]>(sides: S, ...shapes: readonly Shape[]): S {
   const i = sides.findIndex((side) => side.includes("..."));
   const length = (shapes[i]?.length ?? 0) - axesOf(sides[i] ?? "").length + 1;
   const names = Array.from({ length }, (_, n) => `~${n}`).join(" ");
-  return sides.map((side) => side.replace("...", names).trim());
+  return sides.map((side) => side.replace("...", names).trim()) as readonly string[] as S;
 }
 
 /** The shape that one side of a pattern describes. */

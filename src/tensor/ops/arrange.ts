@@ -25,7 +25,11 @@ type SizesOf<P extends string> = { readonly [W in Words<P>]?: number };
  * The sides of a pattern: the operands and the result. Throws a ShapeError unless the pattern names as many operands as there are,
  * and they are tensors.
  */
-function sidesFor(where: string, pattern: string, ...operands: readonly unknown[]): readonly string[] {
+function sidesFor(
+  where: string,
+  pattern: string,
+  ...operands: readonly unknown[]
+): ReturnType<typeof sidesOf> {
   const sides = sidesOf(pattern);
   if (operands.length !== sides.length - 1)
     throw new ShapeError(
@@ -52,7 +56,8 @@ export function einsum<A extends string, C extends string>(
   a: In<A>,
 ): Tensor<Named<C>>;
 export function einsum(pattern: string, ...operands: Tensor[]): Tensor {
-  const [left = "", right = ""] = sidesFor(`einsum("${pattern}")`, pattern, ...operands);
+  const where = `einsum("${pattern}")`;
+  const [left, right] = sidesFor(where, pattern, ...operands);
   const [a, b] = operands as [Tensor, Tensor?];
   if (b) return applyRule("einsum", einsumRule, { pattern }, a, b);
   const kept = axesOf(right).flat();
@@ -60,8 +65,8 @@ export function einsum(pattern: string, ...operands: Tensor[]): Tensor {
     .flat()
     .every((name) => kept.includes(name));
   return dropsNone
-    ? arranged("rearrange", rearrangeRule, pattern, a, {}, "einsum")
-    : arranged("sum", sumRule, pattern, a, {}, "einsum"); // [einsum.one-place]
+    ? arranged("rearrange", rearrangeRule, pattern, a, {}, where)
+    : arranged("sum", sumRule, pattern, a, {}, where); // [einsum.one-place]
 }
 
 type Kind = "rearrange" | "repeat" | "sum";
@@ -73,8 +78,8 @@ const arranged = (
   pattern: string,
   x: Tensor,
   given?: Sizes,
-  caller?: string,
-): Tensor => applyRule(kind, rule, resolved(kind, pattern, x, given, caller), x);
+  where?: string,
+): Tensor => applyRule(kind, rule, resolved(kind, pattern, x, given, where), x);
 
 /**
  * The attributes of an op with a pattern. rearrange keeps all axes, repeat may add axes, sum may drop axes. Throws a ShapeError if
@@ -85,10 +90,9 @@ function resolved(
   pattern: string,
   x: Tensor,
   given: Sizes = {},
-  caller: string = kind,
+  where = `${kind}("${pattern}")`,
 ): { pattern: string; sizes: Sizes } {
-  const where = `${caller}("${pattern}")`;
-  const [left = "", right = ""] = spread(sidesFor(where, pattern, x), x.shape);
+  const [left, right] = spread(sidesFor(where, pattern, x), x.shape);
   const [before, after] = [axesOf(left).flat(), axesOf(right).flat()];
   for (const [name, n] of Object.entries(Object(given) === given ? given : { sizes: given }))
     if (!(before.includes(name) || after.includes(name)) || !(Number.isInteger(n) && n >= 0))
@@ -170,7 +174,7 @@ export function concat<A extends string, B extends string, C extends string>(
   b: In<B>,
 ): Tensor<Named<C>> {
   const where = `concat("${pattern}")`;
-  const [left = "", right = "", out = ""] = sidesFor(where, pattern, a, b);
+  const [left, right, out = ""] = sidesFor(where, pattern, a, b);
   const used = [left, right].flatMap((side) => axesOf(side).flat());
   const axis = axesOf(out).findIndex(
     ([name, ...joined]) => name && joined.length === 0 && !used.includes(name),

@@ -49,7 +49,7 @@ const rolesOf = kept((pattern): Roles => {
 });
 
 export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Contraction {
-  const [a = "", b = "", c, more] = spread(sidesOf(pattern), shapeA, shapeB);
+  const [a, b, c, more] = spread(sidesOf(pattern), shapeA, shapeB);
   if (c === undefined || more !== undefined)
     throw refused(pattern, "einsum takes one or two operands; contract more of them two at a time");
   const roles = rolesOf(`${a}, ${b} -> ${c}`);
