@@ -3,7 +3,7 @@
 import { conventionIn, correctedPair } from "../masks/conventions/pair.ts";
 import type { Convention } from "../masks/conventions/schema.ts";
 import type { Visibility } from "../masks/media-mask.ts";
-import { type AttentionOptions, attention } from "../nn/attention/attention.ts";
+import { type AttentionOptions, attention, EVERYTHING } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { type Check, checked, count, flag, optional } from "../nn/options.ts";
@@ -91,8 +91,6 @@ export class MaskedCrossAttention {
     // #endregion
   }
 }
-
-const EVERYTHING: AttentionOptions = { mayAttend: null, emptyRow: "nan" };
 
 /** The rows and columns of the mask, repeated for heads and for the r latents of each image. */
 function softmaxMask(

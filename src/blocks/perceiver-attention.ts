@@ -1,6 +1,6 @@
 // Flamingo's perceiver attention: Alayrac et al., arXiv 2204.14198v2, appendix A.1.1, figure 5.
 
-import { attention } from "../nn/attention/attention.ts";
+import { attention, EVERYTHING } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { type Check, checked, count, optional } from "../nn/options.ts";
@@ -62,7 +62,7 @@ export class PerceiverAttention {
     const inputs = concat("b m s d, b m r d -> b m j d", media, queries); // [resampler.concat]
     const [k, v] = unbind(rearrange("b m j (n h k) -> n b h m j k", this.to_kv.forward(inputs), { n: 2, h }));
 
-    const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, { mayAttend: null, emptyRow: "nan" }); // [resampler.attend]
+    const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, EVERYTHING); // [resampler.attend]
     return tap(this, "", this.to_out.forward(rearrange("b h m r k -> b m r (h k)", out)));
     // #endregion
   }

@@ -13,6 +13,8 @@ import { checkTensors, tap } from "../tensor/program/apply.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type HeadOptions, headChecks, PerceiverAttention } from "./perceiver-attention.ts";
 
+const CLASS = "PerceiverResampler";
+
 /**
  * Width, heads and depth, and the numbers of latents (64 unless given) and of images. `ffMult` is the width of the feed-forward
  * network in multiples of `dim`, 4 unless given.
@@ -47,10 +49,13 @@ function mediaLimit({ numMediaEmbeds, numTimeEmbeds, acceptReadmeCalls = true }:
     throw new RuleError(
       "numTimeEmbeds is the former name of numMediaEmbeds; give only that",
       "readme.calls",
-      { caller: "PerceiverResampler", name: "numTimeEmbeds" },
+      {
+        caller: CLASS,
+        name: "numTimeEmbeds",
+      },
     );
   }
-  warnOnce("numTimeEmbeds is taken as numMediaEmbeds, its new name");
+  warnOnce("numTimeEmbeds is read as numMediaEmbeds");
   return numTimeEmbeds;
 }
 
@@ -66,7 +71,7 @@ export class PerceiverResampler {
   norm: LayerNorm;
 
   constructor(options: PerceiverResamplerOptions) {
-    const known = checked("PerceiverResampler", options, resamplerChecks);
+    const known = checked(CLASS, options, resamplerChecks);
     const { dim, depth, dimHead, heads, numLatents = 64, ffMult = 4, ...limit } = known;
     this.latents = new Parameter("r d", [numLatents, dim], normal(1));
     this.media_pos_emb = new Parameter("m 1 d", [mediaLimit(limit), 1, dim], normal(1));
@@ -83,14 +88,21 @@ export class PerceiverResampler {
    * Shapes: x `b m s d` or `b s d` → `b m r d`; of one image, m = 1.
    */
   forward(x: Tensor<"b m s d"> | Tensor<"b s d">): Tensor<"b m r d"> {
-    checkTensors("PerceiverResampler", x);
+    checkTensors(CLASS, x);
     const features = x.shape.length === 3 ? rearrange("b s d -> b 1 s d", named("b s d", x)) : x; // [resampler.one-image]
     const perMedia = named("b m s d", features);
-    const { b, m } = shapes("PerceiverResampler", {
+    const { b, m } = shapes(CLASS, {
       x: [perMedia, "b m s d"],
       latents: [this.latents, "r d"],
     });
-    this.#checkLimit(m);
+    const limit = this.media_pos_emb.shape[0] ?? 0;
+    if (m > limit)
+      throw new RuleError(
+        `${m} images or videos, but numMediaEmbeds is ${limit}: raise it, or give fewer`,
+        "resampler.media-limit",
+        { images: m, limit },
+      );
+
     // #region resample
     const media = add(perMedia, expand(slice(this.media_pos_emb, 0, 0, m), perMedia)); // [resampler.media-position]
 
@@ -101,16 +113,5 @@ export class PerceiverResampler {
     }
     return tap(this, "", this.norm.forward(latents)); // [resampler.norm]
     // #endregion
-  }
-
-  #checkLimit(m: number): void {
-    const limit = this.media_pos_emb.shape[0] ?? 0;
-    if (m > limit) {
-      throw new RuleError(
-        `${m} images or videos, but numMediaEmbeds is ${limit}: raise it, or give fewer`,
-        "resampler.media-limit",
-        { images: m, limit },
-      );
-    }
   }
 }

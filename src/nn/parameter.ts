@@ -2,7 +2,7 @@
 // 300 million parameters takes a millisecond, and symbolic recording uses no values.
 
 import { ShapeError } from "../tensor/errors.ts";
-import { type Generator, generator } from "../tensor/random.ts";
+import { type Generator, generatorOf } from "../tensor/random.ts";
 import { isSource, type TensorSource } from "../tensor/source.ts";
 import { readAll, type Shape, sizeOf, Tensor, type Values } from "../tensor/tensor.ts";
 
@@ -94,7 +94,7 @@ export class Parameter<A extends string = string> extends Tensor<A> {
       );
     const seed = ++unseeded;
     this.initial = initial;
-    this.#source = { values: drawn(initial, () => generator(seed)) }; // [state.lazy]
+    this.#source = { values: drawn(initial, () => generatorOf(seed)) }; // [state.lazy]
     this.release();
   }
 

@@ -6,9 +6,12 @@ import { Bool, type Tensor } from "./tensor.ts";
 
 const TWO_32 = 2 ** 32;
 
+/** FNV-1a begins with it: the hash of an empty name. */
+const UNNAMED = 0x811c9dc5;
+
 /** A 32-bit hash of a name (FNV-1a), to derive the seed of one generator from a common seed. */
 export function hash(name: string): number {
-  let h = 0x811c9dc5;
+  let h = UNNAMED;
   for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193); // [random.seeded]
   return h >>> 0;
 }
@@ -36,7 +39,12 @@ export interface Generator {
 export function generator(seed: number, name = ""): Generator {
   if (!Number.isSafeInteger(seed))
     throw new RuleError(`a seed is a whole number, not ${String(seed)}`, "random.seeded");
-  const bits = xoroshiro128plus(scramble(seed ^ hash(name))); // [state.seeds]
+  return generatorOf(seed, hash(name)); // [state.seeds]
+}
+
+/** The generator of a name's hash, by default that of the empty name, under a whole number as its seed. */
+export function generatorOf(seed: number, nameHash = UNNAMED): Generator {
+  const bits = xoroshiro128plus(scramble(seed ^ nameHash));
   const uniform = () => (bits.next() >>> 0) / TWO_32; // [random.uniform]
   let spare: number | null = null;
   /** Box and Muller (1958): two independent normals from two uniforms. */

@@ -545,7 +545,7 @@ describe("calls", () => {
       );
       expect(out).toEqual([4, 512, 20000]);
       expect(warn.mock.calls.map(([line]) => line)).toEqual([
-        "flamboyance: numTimeEmbeds is taken as numMediaEmbeds, its new name",
+        "flamboyance: numTimeEmbeds is read as numMediaEmbeds",
         "flamboyance: forward(text, images) is read as forward(text, { images })",
       ]);
     } finally {

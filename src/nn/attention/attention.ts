@@ -21,6 +21,9 @@ export interface AttentionOptions {
   readonly dropout?: Dropout | null;
 }
 
+/** Every query attends to every key. */
+export const EVERYTHING: AttentionOptions = { mayAttend: null, emptyRow: "nan" };
+
 type Inputs = { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor; readonly bias?: Tensor };
 
 /**
