@@ -318,20 +318,20 @@ test("[mask.input] wrong axes, missing data and impossible image counts are refu
   const data = new Uint8Array(12);
   refused(
     () => mediaLocations({ shape: [4], data }, 3),
-    "the shape [4] with the strides [,1] and the offset 0 does not fit",
+    "the shape [4], the strides [,1] and the offset 0 do not fit",
   );
   refused(
     () => mediaMask({ shape: [2, 2, 3], data }, 1, immediate),
-    "{ shape: [prompts, positions], data }, as int() and mediaLocations() make them, but the shape [2,2,3]",
+    "{ shape: [prompts, positions], data }, but the shape [2,2,3], the strides [2,1] and",
   );
   refused(() => textTime({ shape: [2, -3], data }), "the shape [2,-3]");
   refused(
     () => textTime({ shape: [3, 5], data }),
-    "the shape [3,5] with the strides [5,1] and the offset 0 does not fit data of length 12.",
+    "the shape [3,5], the strides [5,1] and the offset 0 do not fit data of length 12.",
   );
   refused(
     () => textTime({ shape: [2, 5], data }),
-    "the shape [2,5] with the strides [5,1] and the offset 0 does not fit data of length 12.",
+    "the shape [2,5], the strides [5,1] and the offset 0 do not fit data of length 12.",
   );
   refused(
     () => textTime({ shape: [2, 3], data, stride: [6, 2], offset: 2 }),
@@ -342,7 +342,7 @@ test("[mask.input] wrong axes, missing data and impossible image counts are refu
     "but prompt 1, position 0 has undefined.",
   );
   for (const n of [-1, 1.5, Number.NaN])
-    refused(() => mediaMask(batch([1]), n, immediate), `but it is ${n}.`);
+    refused(() => mediaMask(batch([1]), n, immediate), `a whole number from 0 up, not ${n}.`);
 });
 
 test("[mask.input] strides that are no two whole numbers, and values that are no ids or kinds, are refused", () => {
@@ -350,24 +350,21 @@ test("[mask.input] strides that are no two whole numbers, and values that are no
   for (const stride of [[3], [3, 1, 1], [3, 0.5], [Number.NaN, 1]])
     refused(
       () => textTime({ shape: [1, 3], data: [0, 1, 0], stride }),
-      `with the strides [${stride}] and the offset 0 does not fit`,
+      `the strides [${stride}] and the offset 0 do not fit`,
     );
   for (const [shape, stride] of [
     [[2, 2, 3], [1]],
     ["12", [1, 1]],
     [[1, 2], 1],
   ] as [number[], number[]][])
-    refused(
-      () => textTime({ shape, data: [0, 1], stride }),
-      `the shape [${shape}] with the strides [${stride}]`,
-    );
-  refused(() => textTime({ shape: [1, 1], data: [0, 1], offset: 0.5 }), "and the offset 0.5 does not fit");
+    refused(() => textTime({ shape, data: [0, 1], stride }), `the shape [${shape}], the strides [${stride}]`);
+  refused(() => textTime({ shape: [1, 1], data: [0, 1], offset: 0.5 }), "and the offset 0.5 do not fit");
   for (const value of [0.5, Number.NaN, Number.POSITIVE_INFINITY, "1" as unknown as number]) {
     refused(() => mediaLocations(at(0, value), 1), `whole numbers, but prompt 0, position 1 has ${value}.`);
     refused(() => mediaMask(at(0, value), 1, immediate), `position 1 has ${value}.`);
   }
   for (const kind of [-1, 4, 50_000]) {
-    const text = `Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), as mediaLocations() makes them from ids, but prompt 0, position 1 has ${kind}.`;
+    const text = `Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), as mediaLocations() makes them, but prompt 0, position 1 has ${kind}.`;
     for (const call of [
       textTime,
       (x: Grid) => mediaMask(x, 1, immediate),
@@ -392,7 +389,7 @@ test("[mask.input] a convention whose fields have other values, or a name in its
     (c) => drawMask(where, 1, c),
   ];
   const wrong: readonly [object | string, string][] = [
-    ["immediate", 'such as conventions.immediate, not "immediate"; conventionOf(name)'],
+    ["immediate", 'such as conventionOf("immediate") finds, not "immediate"'],
     [{ numbering: "from one" }, 'numbering is "inclusive" or "exclusive" or "next", not "from one".'],
     [{ neighbours: "toString" }, 'neighbours is "apart" or "together", not "toString".'],
     [{ endTokens: undefined }, 'endTokens is "ignored" or "cut", not undefined.'],
@@ -402,12 +399,12 @@ test("[mask.input] a convention whose fields have other values, or a name in its
     [{ cachedStep: "all" }, 'cachedStep is "none" or "rows"'],
     ...[0, -1, 1.5, "2"].map((last): [object, string] => [
       { compare: { last } },
-      `{ last: k } or { explicit: [[k, ...], ...] } with whole numbers k from 1 up`,
+      `{ last: k } or { explicit: [[k, ...], ...] } with k from 1 up`,
     ]),
     [{ compare: "last" }, 'compare is "equal" or "at-least" or "everything", { last: k }'],
     [
       { compare: { explicit: [[0]] } },
-      ', { last: k } or { explicit: [[k, ...], ...] } with whole numbers k from 1 up, not {"explicit":[[0]]}.',
+      ', { last: k } or { explicit: [[k, ...], ...] } with k from 1 up, not {"explicit":[[0]]}.',
     ],
     [{ compare: { last: 2, explicit: undefined } }, 'not {"last":2}.'],
     [{ compare: null }, "not null."],

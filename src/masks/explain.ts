@@ -2,7 +2,6 @@
 
 import type { Convention, Numbering } from "./conventions/schema.ts";
 import {
-  cutBefore,
   imagesUpTo,
   partOf,
   positionOfImage,
@@ -127,8 +126,8 @@ function emptyBecause(row: MaskRow, part: TextPart, convention: Convention): Emp
   if (images === 0) return { kind: "no-images" };
   if (isListed(convention)) return { kind: "not-listed" };
   if (number > 0) return { kind: "not-given", image: number, images };
-  const cut = convention.endTokens === "cut" ? cutBefore(part, part.from + position) : -1;
-  if (cut >= 0 && imagesUpTo(part, cut) > 0) return { kind: "end-token", position: cut - part.from };
+  const cut = convention.endTokens === "cut" ? (part.text.cutAt[part.from + position] ?? -1) : -1;
+  if (cut >= part.from && imagesUpTo(part, cut) > 0) return { kind: "end-token", position: cut - part.from };
   return { kind: convention.numbering === "next" ? "no-image-after" : "no-image-before" };
 }
 

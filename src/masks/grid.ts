@@ -15,21 +15,17 @@ export interface Matrix {
   readonly offset?: number;
 }
 
-/** The prompts of a batch, one list of numbers each. Throws a RangeError where the data does not fit the shape, or a value is not wanted. */
-export function promptsOf(
-  matrix: Matrix,
-  isWanted: (value: unknown) => boolean = Number.isInteger,
-  wanted = "Ids are whole numbers",
-): number[][] {
+/** The values of a matrix, a list for each prompt. Throws a RangeError where the data does not fit the shape, or a value is not wanted. */
+function valuesOf(matrix: Matrix, isWanted: (value: unknown) => boolean, wanted: string): number[][] {
   const { shape, data, stride, offset = 0 }: Partial<Matrix> = matrix ?? {};
   const strides = stride ?? [shape?.[1], 1];
-  const numbers = [shape, strides, offset].flat();
-  const [b = -1, l = -1, down = 0, across = 0] = numbers as number[];
+  const numbers = [...[shape, strides].flat(), offset];
+  const [b, l, down, across] = numbers as [number, number, number, number];
   const hasAxes = shape?.length === 2 && strides.length === 2 && numbers.every(Number.isInteger);
-  const isView = Boolean(stride) || offset !== 0; // then a value that the data does not have is found below
-  if (!hasAxes || b < 0 || l < 0 || !data || !(isView || data.length === b * l))
+  const isView = stride || offset; // then a value that the data does not have is found below
+  if (!(hasAxes && b >= 0 && l >= 0 && data && (isView || data.length === b * l)))
     throw new RangeError(
-      `Ids and locations are { shape: [prompts, positions], data }, as int() and mediaLocations() make them, but the shape [${shape}] with the strides [${strides}] and the offset ${offset} does not fit data of length ${data?.length}.`,
+      `Ids and locations are { shape: [prompts, positions], data }, but the shape [${shape}], the strides [${strides}] and the offset ${offset} do not fit data of length ${data?.length}.`,
     ); // [mask.input]
   const valueAt = (i: number, j: number): number => {
     const value = data[offset + i * down + j * across];
@@ -39,14 +35,18 @@ export function promptsOf(
   return Array.from({ length: b }, (_, i) => Array.from({ length: l }, (_, j) => valueAt(i, j)));
 }
 
+/** The ids of each prompt. Throws a RangeError for axes other than b l, and for numbers that are not whole. */
+export const promptsOf = (ids: Matrix): number[][] =>
+  valuesOf(ids, Number.isInteger, "Ids are whole numbers");
+
 const KINDS: readonly unknown[] = Object.values(TOKEN);
 
-/** The kinds of the tokens of each prompt. Throws a RangeError as promptsOf, and for a number that is no kind. */
+/** The kinds of the tokens of each prompt. Throws a RangeError for axes other than b l, and for numbers that are no kinds. */
 export const kindsOf = (locations: Matrix): number[][] =>
-  promptsOf(
+  valuesOf(
     locations,
     (kind) => KINDS.includes(kind),
-    "Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), as mediaLocations() makes them from ids",
+    "Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), as mediaLocations() makes them",
   );
 
 /**

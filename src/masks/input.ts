@@ -11,6 +11,6 @@ import { kindsOf, type Matrix } from "./grid.ts";
 export function textsOf(locations: Matrix, images: number, convention: Convention): TextPart[] {
   checkConvention(convention);
   if (!Number.isInteger(images) || images < 0)
-    throw new RangeError(`The number of images is a whole number from 0 up, but it is ${images}.`); // [mask.input]
+    throw new RangeError(`The number of images is a whole number from 0 up, not ${images}.`); // [mask.input]
   return kindsOf(locations).map((kinds) => wholeText(countText(kinds))); // [mask.batch]
 }

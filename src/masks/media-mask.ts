@@ -1,13 +1,19 @@
 // The mask between text and images. Position l of prompt b has the number text_time[b, l], image m has the number m + 1, and
 // the convention compares the two. All latents of an image share its column.
 
-import { checkConvention } from "./conventions/check.ts";
+import { correctedPair } from "./conventions/pair.ts";
 import type { Convention, EmptyRowBehaviour, Numbering } from "./conventions/schema.ts";
 import { type ImageRanges, rangeOf } from "./counting/image-ranges.ts";
-import { type Grid, kindsOf, type Matrix } from "./grid.ts";
+import type { Grid, Matrix } from "./grid.ts";
 import { textsOf } from "./input.ts";
-import { type Counting, type NumberedRow, numberedRow, numbersOf } from "./numbering.ts";
+import { type Counting, type NumberedRow, numberedRow } from "./numbering.ts";
 import { feedForwardRuns, isZeroed } from "./outcome.ts";
+
+/** The rows of a batch, prompt by prompt. */
+const rowsOf = (locations: Matrix, images: number, convention: Convention): NumberedRow[] =>
+  textsOf(locations, images, convention).flatMap((part) =>
+    part.text.kinds.map((_, l) => numberedRow(part, l, images, convention)),
+  );
 
 /** Numbers with a shape, in row-major order. */
 export interface TextTimes {
@@ -17,17 +23,10 @@ export interface TextTimes {
 
 /** The number of every position: the images at or before it, or as the convention counts them. b l -> b l */
 export function textTime(locations: Matrix, how: Numbering | Counting = "inclusive"): TextTimes {
-  const counting = typeof how === "string" ? ({ numbering: how, endTokens: "ignored" } as const) : how;
-  checkConvention(counting, ["numbering", "endTokens"]);
-  const times = kindsOf(locations).flatMap((kinds) => numbersOf(kinds, counting)); // [mask.batch]
-  return { shape: [...locations.shape], data: Int32Array.from(times) };
+  const counting = typeof how === "object" && how !== null ? how : { numbering: how };
+  const rows = rowsOf(locations, 0, { ...correctedPair.immediate, ...counting });
+  return { shape: [...locations.shape], data: Int32Array.from(rows, ({ number }) => number) };
 }
-
-/** The rows of a batch, prompt by prompt. */
-const rowsOf = (locations: Matrix, images: number, convention: Convention): NumberedRow[] =>
-  textsOf(locations, images, convention).flatMap((part) =>
-    part.text.kinds.map((_, l) => numberedRow(part, l, images, convention)),
-  );
 
 function maskOf(allowed: readonly ImageRanges[], axes: readonly number[], images: number): Grid {
   const data = new Uint8Array(allowed.length * images);

@@ -1,37 +1,26 @@
 // Image counting within one text: the number of each position, and the images that it may attend to.
 
 import type { Compare, Convention, Numbering } from "./conventions/schema.ts";
-import {
-  countText,
-  cutBefore,
-  imagesUpTo,
-  isOfImage,
-  type TextPart,
-  wholeText,
-} from "./counting/counted-text.ts";
+import { countText, imagesUpTo, isOfImage, type TextPart, wholeText } from "./counting/counted-text.ts";
 import { type ImageRange, type ImageRanges, rangeOf, rangesOf } from "./counting/image-ranges.ts";
 
 export type Counting = Pick<Convention, "numbering" | "endTokens">;
 
-/** Whether position l holds a token of an image; a part may begin in the middle of an image's tokens. */
-const isOwnToken = (part: TextPart, l: number): boolean =>
-  isOfImage(part.text.kinds[l]) && imagesUpTo(part, l) > 0;
-
 // #region text-time
-const numberings: Record<Numbering, (part: TextPart, l: number) => number> = {
-  inclusive: imagesUpTo, // [mask.numbering] [mask.prefix-stable]
-  exclusive: (part, l) => imagesUpTo(part, l) - Number(isOwnToken(part, l)), // [mask.exclusive]
-  next: (part, l) => {
-    const coming = imagesUpTo(part, l) + Number(!isOwnToken(part, l)); // [mask.next]
-    return coming > imagesUpTo(part, part.to - 1) ? 0 : coming; // [mask.next]
-  },
+/** `seen`: the images at or before the position; `own`: 1 at a token of one of them, otherwise 0; `all`: the images of the text. */
+const numberings: Record<Numbering, (seen: number, own: number, all: number) => number> = {
+  inclusive: (seen) => seen, // [mask.numbering] [mask.prefix-stable]
+  exclusive: (seen, own) => seen - own, // [mask.exclusive]
+  next: (seen, own, all) => (seen - own < all ? seen - own + 1 : 0), // [mask.next]
 };
 // #endregion
 
-/** The number of position l of a text, counted in a part of it. */
+/** The number of position l of a text, counted in a part of it, which may begin in the middle of an image's tokens. */
 function numberAt(part: TextPart, l: number, { numbering, endTokens }: Counting): number {
-  const isCut = endTokens === "cut" && cutBefore(part, l) >= 0; // the end token itself still counts the image [mask.end-token]
-  return isCut ? 0 : numberings[numbering](part, l); // [mask.end-token]
+  if (endTokens === "cut" && (part.text.cutAt[l] ?? -1) >= part.from) return 0; // the end token itself still counts the image [mask.end-token]
+  const seen = imagesUpTo(part, l);
+  const own = Number(seen > 0 && isOfImage(part.text.kinds[l]));
+  return numberings[numbering](seen, own, imagesUpTo(part, part.to - 1));
 }
 
 /** The number of each position of one prompt. */
@@ -46,44 +35,29 @@ export interface NumberedRow {
   readonly allowed: ImageRanges;
 }
 
-/** The number of position l of a text, counted in a part of it, and the images, of `images` in all, that it may attend to. */
-export function numberedRow(part: TextPart, l: number, images: number, convention: Convention): NumberedRow {
-  const number = numberAt(part, l, convention);
-  return { number, allowed: allowedAt(part, l, number, images, convention) };
-}
-
-/** The number of the first image that is seen together with image `number`. */
-function firstTogether({ text, from }: TextPart, number: number, { neighbours }: Convention): number {
-  if (neighbours === "apart" || number === 0) return number;
-  const earlier = text.imagesBefore[from] ?? 0;
-  const first = (text.firstNeighbours[earlier + number - 1] ?? 0) - earlier + 1;
-  return Math.max(1, first); // [mask.neighbours]
-}
-
 // #region compare
 /** `first` is the position's own number, or the number of its image's first neighbour where neighbours are seen together. */
-const comparisons: Record<Extract<Compare, string>, (number: number, first: number) => ImageRange> = {
+export const comparisons: Record<Extract<Compare, string>, (number: number, first: number) => ImageRange> = {
   equal: (number, first) => [first, number], // [mask.immediate] [mask.neighbours]
   "at-least": (number) => [1, number], // [mask.all-previous]
   everything: () => [1, Number.POSITIVE_INFINITY], // [mask.everything]
 };
 // #endregion
 
-/** The images that position l of a text may attend to. `number` is its number in the part. */
-function allowedAt(
-  part: TextPart,
-  l: number,
-  number: number,
-  images: number,
-  convention: Convention,
-): ImageRanges {
-  const { compare } = convention;
+/** The row of position l of a text, of whose images `images` are given. They are counted in a part of the text. */
+export function numberedRow(part: TextPart, l: number, images: number, convention: Convention): NumberedRow {
+  const { compare, neighbours } = convention;
+  const number = numberAt(part, l, convention);
   if (typeof compare === "object" && "explicit" in compare)
-    return rangesOf(compare.explicit[l - part.from] ?? [], images); // [mask.explicit]
-  const together = firstTogether(part, number, convention);
-  const [first, last] =
+    return { number, allowed: rangesOf(compare.explicit[l - part.from] ?? [], images) }; // [mask.explicit]
+  const earlier = part.text.imagesBefore[part.from] ?? 0;
+  const first =
+    neighbours === "together"
+      ? Math.max(1, (part.text.firstNeighbours[earlier + number - 1] ?? 0) - earlier) // [mask.neighbours]
+      : number;
+  const [from, to] =
     typeof compare === "string"
-      ? comparisons[compare](number, together)
-      : [Math.min(together, number - compare.last + 1), number]; // [mask.last]
-  return rangeOf(first, last, images); // [mask.padding-image]
+      ? comparisons[compare](number, first)
+      : [Math.min(first, number - compare.last + 1), number]; // [mask.last]
+  return { number, allowed: rangeOf(from, to, images) }; // [mask.padding-image]
 }

@@ -12,19 +12,13 @@ import { type ImageRanges, NO_IMAGES, rangeOf } from "./counting/image-ranges.ts
  */
 export type RowOutcome = "attends" | "zeroed" | "identity" | "uniform-leak" | "unmasked-leak" | "nan";
 
-/** Labels for drawings and documents. */
-export const OUTCOME_LABELS = {
-  attends: "attends",
-  zeroed: "zeroed",
-  identity: "identity",
-  "uniform-leak": "UNIFORM LEAK",
-  "unmasked-leak": "UNMASKED LEAK",
-  nan: "NaN",
-} as const satisfies Record<RowOutcome, string>;
-
 /** Whether image content reaches a row although the mask allows none. */
 export const isLeak = (outcome: RowOutcome): outcome is "uniform-leak" | "unmasked-leak" =>
   outcome === "uniform-leak" || outcome === "unmasked-leak";
+
+/** The label of an outcome in drawings and documents: its name, but UNIFORM LEAK, UNMASKED LEAK and NaN. */
+export const outcomeLabel = (outcome: RowOutcome): string =>
+  isLeak(outcome) ? outcome.replace("-", " ").toUpperCase() : outcome === "nan" ? "NaN" : outcome;
 
 /** Whether the layer's attention adds nothing to the row. */
 export const addsNothing = (outcome: RowOutcome): outcome is "zeroed" | "identity" =>
@@ -56,8 +50,7 @@ export function rowOutcome(
   convention: Convention,
 ): RowOutcome {
   const nothing = feedForwardRuns(allowed.length > 0, convention) ? "zeroed" : "identity"; // [mask.identity]
-  if (images === 0) return nothing; // [mask.no-image]
-  if (zeroed) return nothing; // [mask.zeroed]
+  if (images === 0 || zeroed) return nothing; // [mask.no-image] [mask.zeroed]
   if (allowed.length > 0) return "attends";
   const outcomes = {
     zero: nothing, // [mask.empty-row]

@@ -2,7 +2,7 @@
 
 import type { Convention } from "./conventions/schema.ts";
 import { countText, imagesUpTo, type TextPart, TOKEN, wholeText } from "./counting/counted-text.ts";
-import { type ImageRanges, imagesIn, sameRanges } from "./counting/image-ranges.ts";
+import { hasImage, type ImageRanges, imagesIn, sameRanges } from "./counting/image-ranges.ts";
 import type { Matrix } from "./grid.ts";
 import { textsOf } from "./input.ts";
 import { numberedRow } from "./numbering.ts";
@@ -66,9 +66,7 @@ export class MaskRow implements RowFields {
 
   /** For each image, whether the mask allows it. */
   get mayAttend(): boolean[] {
-    const mayAttend = new Array<boolean>(this.imageCount).fill(false);
-    for (const [first, last] of this.allowed) mayAttend.fill(true, first - 1, last);
-    return mayAttend;
+    return Array.from({ length: this.imageCount }, (_, m) => hasImage(this.allowed, m + 1));
   }
 
   /** Numbers (from 1) of the images that reach the row. */
@@ -87,16 +85,17 @@ export function rowAt(part: TextPart, l: number, images: number, convention: Con
   return new MaskRow({ position: l, image, number, imageCount: images, allowed, outcome, reaching });
 }
 
-const rowsOf = (whole: TextPart, images: number, convention: Convention): MaskRow[] =>
+/** The rows of a whole text. */
+export const textRows = (whole: TextPart, images: number, convention: Convention): MaskRow[] =>
   whole.text.kinds.map((_, l) => rowAt(whole, l, images, convention));
 
 /** The rows of one prompt, given as the kinds of its tokens. */
 export const promptRows = (kinds: readonly number[], images: number, convention: Convention): MaskRow[] =>
-  rowsOf(wholeText(countText(kinds)), images, convention);
+  textRows(wholeText(countText(kinds)), images, convention);
 
 /** A list of rows for each prompt. */
 export const maskRows = (locations: Matrix, images: number, convention: Convention): MaskRow[][] =>
-  textsOf(locations, images, convention).map((whole) => rowsOf(whole, images, convention));
+  textsOf(locations, images, convention).map((whole) => textRows(whole, images, convention));
 
 /** Whether two masks allow the same images in a row. */
 export const sameMask = (one: MaskRow, other: MaskRow): boolean => sameRanges(one.allowed, other.allowed);

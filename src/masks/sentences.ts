@@ -23,7 +23,7 @@ import type {
   TileFinding,
 } from "./findings.ts";
 import type { InvariantViolation } from "./invariants.ts";
-import { OUTCOME_LABELS } from "./outcome.ts";
+import { outcomeLabel } from "./outcome.ts";
 import type { MaskRow, StepOrigin } from "./rows.ts";
 
 /** 1 image; 2 images */
@@ -179,7 +179,7 @@ function leakSentence({ convention, outcome, prompt, from, to }: LeakFinding): s
     "unmasked-leak": `attend${one ? "s" : ""} to all images, as if there were no mask`,
     nan: `become${one ? "s" : ""} NaN`,
   };
-  return `Prompt ${prompt}, ${positionsText(from, to)} ${effects[outcome]} (${OUTCOME_LABELS[outcome]}) under ${convention}.`;
+  return `Prompt ${prompt}, ${positionsText(from, to)} ${effects[outcome]} (${outcomeLabel(outcome)}) under ${convention}.`;
 }
 
 function attentionSentence(finding: AttentionFinding): string {

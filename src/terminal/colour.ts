@@ -27,16 +27,12 @@ export function painter(colour = false): Paint {
   };
 }
 
-/** The sequences of a painter. */
-const OWN = /* @__PURE__ */ new RegExp(
-  `(\x1b\\[(?:0|${[...Object.values(CODES), ...IMAGE_CODES].join("|")})m)`,
-);
-
 /** Text as a stream may get it: without control characters, except for a painter's sequences where the stream shows colour. */
-export const printableWithColour = (text: string, colour: boolean): string =>
-  colour
-    ? text
-        .split(OWN)
-        .map((part, i) => (i % 2 === 1 ? part : printable(part)))
-        .join("")
-    : printable(text);
+export function printableWithColour(text: string, colour: boolean): string {
+  if (!colour) return printable(text);
+  const codes = [0, ...Object.values(CODES), ...IMAGE_CODES].join("|");
+  return text
+    .split(new RegExp(`(\x1b\\[(?:${codes})m)`))
+    .map((part, i) => (i % 2 === 1 ? part : printable(part)))
+    .join("");
+}

@@ -14,13 +14,13 @@ export function wrap(words: readonly Piece[], width: number, paint: Paint, gap =
   const lines: Piece[][] = [[]];
   let used = 0;
   for (const word of words) {
-    const needed = widthOf(word.text) + (used > 0 ? gap.length : 0);
+    const needed = widthOf(word.text);
     if (used > 0 && used + needed > width) {
       lines.push([]);
       used = 0;
     }
     lines.at(-1)?.push(word);
-    used += used > 0 ? needed : widthOf(word.text);
+    used += needed + gap.length;
   }
   return lines.map((line) => line.map((word) => paint(word.text, word.style)).join(gap));
 }
@@ -28,8 +28,19 @@ export function wrap(words: readonly Piece[], width: number, paint: Paint, gap =
 export const heading = (text: string, paint: Paint, width: number): string =>
   wrap(words(text, "strong"), width, paint).join("\n");
 
+/** Words whose first line follows `head`; the other lines are indented by `indent` columns. */
+export const hanging = (
+  head: string,
+  indent: number,
+  words: readonly Piece[],
+  paint: Paint,
+  width: number,
+  gap = " ",
+): string =>
+  wrap(words, width - indent, paint, gap)
+    .map((line, i) => ((i === 0 ? head : " ".repeat(indent)) + line).trimEnd())
+    .join("\n");
+
 /** A paragraph whose first line follows `head`; the other lines are indented by `indent` columns. */
-export function paragraph(head: string, indent: number, text: string, paint: Paint, width: number): string {
-  const lines = wrap(words(text), width - indent, paint);
-  return lines.map((line, i) => (i === 0 ? head : " ".repeat(indent)) + line).join("\n");
-}
+export const paragraph = (head: string, indent: number, text: string, paint: Paint, width: number): string =>
+  hanging(head, indent, words(text), paint, width);

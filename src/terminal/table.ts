@@ -1,6 +1,6 @@
 // Tables of text, aligned by the columns that a terminal shows, with or without colour.
 import type { Paint, Style } from "./colour.ts";
-import { printableLine, widthOf } from "./width.ts";
+import { type Alignment, fill, printableLine, widthOf } from "./width.ts";
 
 export interface Piece {
   readonly text: string;
@@ -9,10 +9,10 @@ export interface Piece {
 
 export interface Column {
   /** Lines of the heading, the lowest last. */
-  readonly head: readonly string[];
-  /** A cell is a list of pieces, one space apart. */
+  readonly head?: readonly string[];
+  /** A cell is a list of pieces, one space apart. All columns of a table have as many cells. */
   readonly cells: readonly (readonly Piece[])[];
-  readonly align?: "left" | "center" | "right";
+  readonly align?: Alignment;
   /** Spaces before the column. */
   readonly gap?: number;
 }
@@ -36,7 +36,7 @@ const plainOf = (cell: readonly Piece[]): string => cell.map((piece) => printabl
 const most = <T>(list: readonly T[], of: (item: T) => number): number =>
   list.reduce((highest, item) => Math.max(highest, of(item)), 0);
 
-const columnWidth = ({ head, cells }: Column): number =>
+const columnWidth = ({ head = [], cells }: Column): number =>
   Math.max(
     most(head, widthOf),
     most(cells, (cell) => widthOf(plainOf(cell))),
@@ -68,28 +68,23 @@ export function tables(columns: readonly Column[], paint: Paint, width: number):
 
 /** The lines of a table: heading lines first. */
 export function table(columns: readonly Column[], paint: Paint): string[] {
-  const widths = columns.map(columnWidth);
-  const line = (cellOf: (column: Column) => readonly Piece[]): string =>
-    columns
-      .map((column, i) => {
-        const cell = cellOf(column);
-        const space = (widths[i] ?? 0) - widthOf(plainOf(cell));
-        const before =
-          column.align === "right" ? space : column.align === "center" ? Math.floor(space / 2) : 0;
-        const painted = cell.map((piece) => paint(printableLine(piece.text), piece.style)).join(" ");
-        return " ".repeat((column.gap ?? 2) + before) + painted + " ".repeat(space - before);
-      })
+  const height = most(columns, ({ head = [] }) => head.length);
+  const laidOut = columns.map(({ head = [], cells, align, gap = 2 }) => {
+    const headings = [...new Array<string>(height - head.length).fill(""), ...head];
+    const all = [...headings.map((text): Piece[] => [{ text, style: "faint" }]), ...cells];
+    const plain = all.map(plainOf);
+    const width = most(plain, widthOf);
+    return all.map((cell, line) => {
+      const painted = cell.map(({ text, style }) => paint(printableLine(text), style)).join(" ");
+      return " ".repeat(gap) + fill(plain[line] ?? "", width, align, painted);
+    });
+  });
+  return (laidOut[0] ?? []).map((_, line) =>
+    laidOut
+      .map((cells) => cells[line])
       .join("")
-      .trimEnd();
-
-  const headLines = most(columns, ({ head }) => head.length);
-  const rows = columns[0]?.cells.length ?? 0;
-  return [
-    ...Array.from({ length: headLines }, (_, i) =>
-      line(({ head }) => [{ text: head[head.length - headLines + i] ?? "", style: "faint" }]),
-    ),
-    ...Array.from({ length: rows }, (_, i) => line((column) => column.cells[i] ?? [])),
-  ];
+      .trimEnd(),
+  );
 }
 
 /** A share in per cent, without the sign; a dot for none. */

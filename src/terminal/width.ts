@@ -21,11 +21,16 @@ export function clip(text: string, most: number): string {
   return clipped;
 }
 
-/** Spaces up to `width` columns: after the text, or before it. */
-export function fill(text: string, width: number, align: "left" | "center" | "right" = "left"): string {
+export type Alignment = keyof typeof BEFORE;
+
+/** The share of the space that stands before a text. */
+const BEFORE = { left: 0, center: 0.5, right: 1 };
+
+/** Spaces up to `width` columns, after a text or before it. `painted`: the text in colour, which is as wide. */
+export function fill(text: string, width: number, align: Alignment = "left", painted = text): string {
   const space = Math.max(0, width - widthOf(text));
-  const before = align === "right" ? space : align === "center" ? Math.floor(space / 2) : 0;
-  return " ".repeat(before) + text + " ".repeat(space - before);
+  const before = Math.floor(space * BEFORE[align]);
+  return " ".repeat(before) + painted + " ".repeat(space - before);
 }
 
 /**
@@ -37,9 +42,11 @@ const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const escaped = (char: string): string =>
   char === "\n" ? "\\n" : char === "\t" ? "\\t" : `\\u{${char.codePointAt(0)?.toString(16)}}`;
 
+const shown = (text: string, kept: string): string =>
+  text.replace(HIDDEN, (char) => (kept.includes(char) ? char : escaped(char)));
+
 /** Text of several lines as it can be printed: hidden characters other than line breaks and tabs are escaped. */
-export const printable = (text: string): string =>
-  text.replace(HIDDEN, (char) => (char === "\n" || char === "\t" ? char : escaped(char)));
+export const printable = (text: string): string => shown(text, "\n\t");
 
 /** The zero-width joiner and non-joiner: letters of Persian, Devanagari and other scripts, and emoji, are written with them. */
 const JOINERS = /([\u200c\u200d])/;
@@ -52,7 +59,7 @@ export const printableText = (text: string): string =>
     .join("");
 
 /** Text as it can be printed on one line: line breaks and tabs are escaped, too. */
-export const printableLine = (text: string): string => text.replace(HIDDEN, escaped);
+export const printableLine = (text: string): string => shown(text, "");
 
 /** A JSON document as it can be printed: hidden characters in its strings become JSON's own escapes. */
 export const printableJson = (json: string): string =>

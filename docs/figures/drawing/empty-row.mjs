@@ -3,7 +3,7 @@
 import { conventions } from "../../../dist/masks/conventions/conventions.js";
 import { FIELD_VALUES } from "../../../dist/masks/conventions/schema.js";
 import { kindStrings } from "../../../dist/masks/exhaustive/prompts.js";
-import { addsNothing, OUTCOME_LABELS, rowOutcome } from "../../../dist/masks/outcome.js";
+import { addsNothing, outcomeLabel, rowOutcome } from "../../../dist/masks/outcome.js";
 import { maskRows } from "../../../dist/masks/rows.js";
 import { box, figure, line, text, WIDTH } from "./svg.mjs";
 
@@ -72,7 +72,7 @@ function drawLeaf(y, { answer, meaning, outcome, names }) {
     ),
     text(INDENT + 4, y + 16, answer, { code: true }),
     box(WIDTH - EDGE - CHIP, y, CHIP, 22, { stroke: tone, thick: 2, dashed: tone === "alarm" }),
-    text(WIDTH - EDGE - CHIP / 2, y + 15.5, OUTCOME_LABELS[outcome], {
+    text(WIDTH - EDGE - CHIP / 2, y + 15.5, outcomeLabel(outcome), {
       anchor: "middle",
       fill: tone,
       bold: true,
@@ -118,10 +118,10 @@ export function emptyRow() {
     ...full.map((name) => `${name} has no such row`),
   ];
   const described = ({ answer, outcome, names }) =>
-    `${answer}: ${OUTCOME_LABELS[outcome]} (${names.join(", ")})`;
+    `${answer}: ${outcomeLabel(outcome)} (${names.join(", ")})`;
   return figure({
     title: "The outcome of a row whose mask allows no image",
-    description: `Where text_time is 0 and such rows are set to zero after the softmax: ${OUTCOME_LABELS[sooner.outcome]} (${sooner.names.join(", ")}). Otherwise the result of the softmax decides. ${answers.map(described).join("; ")}. ${notes.join(". ")}.`,
+    description: `Where text_time is 0 and such rows are set to zero after the softmax: ${outcomeLabel(sooner.outcome)} (${sooner.names.join(", ")}). Otherwise the result of the softmax decides. ${answers.map(described).join("; ")}. ${notes.join(". ")}.`,
     height: y + LINE * notes.length,
     parts: [...parts, ...notes.map((note, i) => text(EDGE, y + 4 + LINE * i, note, { fill: "faint" }))],
   });

@@ -1,7 +1,7 @@
 // The mask of one prompt under two conventions.
 
 import { conventions } from "../../../dist/masks/conventions/conventions.js";
-import { OUTCOME_LABELS } from "../../../dist/masks/outcome.js";
+import { outcomeLabel } from "../../../dist/masks/outcome.js";
 import { wordsOf } from "../../../dist/masks/prompts/prompt.js";
 import { maskRows } from "../../../dist/masks/rows.js";
 import { box, figure, IMAGE_COLOURS, text } from "./svg.mjs";
@@ -65,7 +65,7 @@ export function mask() {
     description: shown
       .map((convention) => {
         const rows = rowsOf(convention).map((row) =>
-          `${labels[row.position]}: ${OUTCOME_LABELS[row.outcome]} ${row.images.join(", ")}`.trim(),
+          `${labels[row.position]}: ${outcomeLabel(row.outcome)} ${row.images.join(", ")}`.trim(),
         );
         return `Under ${convention.name}, ${rows.join("; ")}.`;
       })
@@ -80,7 +80,7 @@ export function mask() {
       text(LEFT + 90, bottom, "·", { fill: "faint", bold: true }),
       text(LEFT + 100, bottom, "no"),
       box(LEFT + 138, bottom - 12, 16, 15, { stroke: "alarm", thick: 2, dashed: true }),
-      text(LEFT + 162, bottom, OUTCOME_LABELS[leak.outcome], { fill: "alarm" }),
+      text(LEFT + 162, bottom, outcomeLabel(leak.outcome), { fill: "alarm" }),
       text(LEFT + 162, bottom + 18, "attends, with no mask", { fill: "alarm" }),
     ],
   });

@@ -8,6 +8,7 @@ import {
   conventions,
   explainRow,
   maskRows,
+  type Numbering,
 } from "../../../src/entries/masks.ts";
 import {
   type DecodeStep,
@@ -131,6 +132,42 @@ test("[mask.step-restart] a pass counts its own images only", () => {
   expect(replay("ItItt", 3, by("restart"), { prompt: 2 })).toBe("1 1 1 - -");
   expect(replay("ItItt", 3, by("restart"), { prompt: 2, passes: [2, 3] })).toBe("1 1 1 1 1");
   expect(replay("ttItIt", 3, by("restart"), { prompt: 3, passes: [3, 3] })).toBe("- - 1 - 1 1");
+});
+
+test("[mask.step-restart] [mask.end-token] a pass counts as a loop over its own tokens does, with end tokens and images of several", () => {
+  /** The number of position l in the pass that begins at `from`, from the sentences of the rules. */
+  const numberIn = (kinds: readonly number[], from: number, l: number, numbering: Numbering): number => {
+    const pass = kinds.slice(from);
+    const seen = pass.slice(0, l - from + 1).filter((kind) => kind === 1).length;
+    let cut = false;
+    for (const kind of pass.slice(0, l - from)) cut = kind === 2 || (cut && kind !== 1);
+    if (cut && kinds[l] !== 1) return 0;
+    const isOwn = kinds[l] === 1 || (kinds[l] === 3 && seen > 0);
+    if (numbering === "inclusive") return seen;
+    if (numbering === "exclusive") return isOwn ? seen - 1 : seen;
+    const comes = pass.slice(l - from + 1).includes(1);
+    return isOwn ? seen : comes ? seen + 1 : 0;
+  };
+  const numberings = fc.constantFrom<Numbering>("inclusive", "exclusive", "next");
+  const texts = fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 2, maxLength: 10 });
+  fc.assert(
+    fc.property(texts, fc.nat(8), numberings, (kinds, at, numbering) => {
+      const prompt = 1 + (at % (kinds.length - 1));
+      const convention = by("restart", { numbering, endTokens: "cut" });
+      const locations = { shape: [1, kinds.length], data: kinds };
+      const options = { prompt, passes: [prompt, kinds.length - prompt] };
+      const [first, second] = replayDecoding(locations, 3, convention, options);
+      const numbers = [...(first?.rows[0] ?? []), ...(second?.rows[0] ?? [])].map(({ number }) => number);
+      expect(numbers).toEqual(
+        kinds.map((_, l) =>
+          l < prompt
+            ? numberIn(kinds.slice(0, prompt), 0, l, numbering)
+            : numberIn(kinds, prompt, l, numbering),
+        ),
+      );
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 test("[mask.step-count] text sees the last counted image; an image restarts, for all, and is remembered", () => {

@@ -11,12 +11,10 @@ export interface CountedText {
   readonly imagesBefore: readonly number[];
   /** The positions of the images' first tokens. */
   readonly imagePositions: readonly number[];
-  /** For each image (from 0), the first image of its unbroken run of neighbours (from 0). */
+  /** For each image, the number (from 1) of the first image of its unbroken run of neighbours. */
   readonly firstNeighbours: readonly number[];
-  /** The number of end tokens before each position, and before the end of the text. */
-  readonly endsBefore: readonly number[];
-  /** The positions of end tokens. */
-  readonly endPositions: readonly number[];
+  /** For each position, the position of the end token that cuts it off from the images before it, the last such one; -1 where there is none. */
+  readonly cutAt: readonly number[];
 }
 
 /** A part of a text in which images are counted from 1: the positions from `from` up to but not including `to`. */
@@ -34,19 +32,20 @@ export function countText(kinds: readonly number[]): CountedText {
   const imagesBefore = [0];
   const imagePositions: number[] = [];
   const firstNeighbours: number[] = [];
-  const endsBefore = [0];
-  const endPositions: number[] = [];
+  const cutAt: number[] = [];
+  let [run, end] = [0, -1];
   kinds.forEach((kind, l) => {
-    if (kind === TOKEN.end) endPositions.push(l);
     if (kind === TOKEN.image) {
-      const joins = isOfImage(kinds[l - 1]); // [mask.neighbours]
-      firstNeighbours.push(joins ? (firstNeighbours.at(-1) ?? 0) : imagePositions.length);
       imagePositions.push(l);
+      if (run === 0 || !isOfImage(kinds[l - 1])) run = imagePositions.length; // [mask.neighbours]
+      firstNeighbours.push(run);
+      end = -1;
     }
     imagesBefore.push(imagePositions.length);
-    endsBefore.push(endPositions.length);
+    cutAt.push(end);
+    if (kind === TOKEN.end) end = l;
   });
-  return { kinds, imagesBefore, imagePositions, firstNeighbours, endsBefore, endPositions };
+  return { kinds, imagesBefore, imagePositions, firstNeighbours, cutAt };
 }
 
 /** A whole text as a part. */
@@ -65,12 +64,4 @@ export const imagesUpTo = ({ text, from }: TextPart, l: number): number =>
 export function positionOfImage({ text, from, to }: TextPart, image: number): number | undefined {
   const position = text.imagePositions[(text.imagesBefore[from] ?? 0) + image - 1];
   return position === undefined || position >= to || image < 1 ? undefined : position - from;
-}
-
-/** The position of the first end token between position l and the last image of the part at or before l; -1 where there is none. */
-export function cutBefore(part: TextPart, l: number): number {
-  const { text, from } = part;
-  const image = positionOfImage(part, imagesUpTo(part, l)) ?? -1;
-  const end = text.endPositions[text.endsBefore[from + image + 1] ?? 0];
-  return end !== undefined && end < l ? end : -1;
 }

@@ -27,7 +27,7 @@ export function rangesOf(numbers: readonly number[], images: number): ImageRange
 }
 
 export const hasImage = (ranges: ImageRanges, image: number): boolean =>
-  containsRange(ranges, [image, image]);
+  ranges.some(([first, last]) => first <= image && image <= last);
 
 /** Whether a set has every image of a range. */
 export const containsRange = (ranges: ImageRanges, [from, to]: ImageRange): boolean =>

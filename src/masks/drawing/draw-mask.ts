@@ -1,15 +1,16 @@
 // Draws a mask as text: the prompt as a strip of tokens, then a grid with a line for each token and a column for each image.
 
 import { type Paint, painter, type Style } from "../../terminal/colour.ts";
-import { paragraph, wrap } from "../../terminal/prose.ts";
+import { hanging, words } from "../../terminal/prose.ts";
 import { type Column, type Piece, table } from "../../terminal/table.ts";
 import { label } from "../../terminal/width.ts";
 import type { Convention } from "../conventions/schema.ts";
 import { hasImage, type ImageRanges, rangesText } from "../counting/image-ranges.ts";
 import { type Tiles, tilesOf } from "../counting/tiles.ts";
-import { kindsOf, type Matrix } from "../grid.ts";
-import { addsNothing, OUTCOME_LABELS } from "../outcome.ts";
-import { type MaskRow, maskRows } from "../rows.ts";
+import type { Matrix } from "../grid.ts";
+import { textsOf } from "../input.ts";
+import { isLeak, outcomeLabel } from "../outcome.ts";
+import { type MaskRow, textRows } from "../rows.ts";
 
 /** What a drawing shows. */
 export interface DrawOptions {
@@ -31,85 +32,67 @@ export interface DrawOptions {
   readonly ascii?: boolean;
 }
 
-export const marks = (ascii = false) => (ascii ? { yes: "#", no: "." } : { yes: "■", no: "·" });
+export const marks = (ascii?: boolean) => (ascii ? { yes: "#", no: "." } : { yes: "■", no: "·" });
 
-/** The label of a token: [image 2] for the second media token of the prompt. */
-const tokenLabel = (row: MaskRow, token = "text"): Piece =>
-  row.isImage ? { text: `[image ${row.image}]`, style: row.image } : { text: label(token) };
+/** The label of each token: [image 2] for the second media token of the prompt. */
+export const labelsOf = (rows: readonly MaskRow[], tokens: readonly string[] = []): Piece[] =>
+  rows.map(({ image, position }) =>
+    image > 0 ? { text: `[image ${image}]`, style: image } : { text: label(tokens[position] ?? "text") },
+  );
 
 /** The whole prompt in a few lines, with each image's number. */
-export function strip(
-  b: number,
-  rows: readonly MaskRow[],
-  tokens: readonly string[] = [],
-  paint: Paint,
-): string[] {
+export function strip(b: number, labels: readonly Piece[], paint: Paint): string {
   const name = `prompt ${b}`;
-  const labels = rows.map((row) => tokenLabel(row, tokens[row.position]));
-  const lines = wrap(labels, 75 - name.length, paint, "  ");
-  return lines.map((line, i) =>
-    `${i === 0 ? paint(name, "strong") : " ".repeat(name.length)}   ${line}`.trimEnd(),
-  );
+  return hanging(`${paint(name, "strong")}   `, name.length + 3, labels, paint, 78, "  ");
 }
 
-const oneEach = (rows: readonly MaskRow[], of: (row: MaskRow) => Piece) => rows.map((row) => [of(row)]);
-
 /** Position, token and text_time. */
-export const tokenColumns = (rows: readonly MaskRow[], tokens: readonly string[] | undefined): Column[] => [
-  {
-    head: [],
-    cells: oneEach(rows, ({ position }) => ({ text: `${position}`, style: "faint" })),
-    align: "right",
-  },
-  { head: ["token"], cells: oneEach(rows, (row) => tokenLabel(row, tokens?.[row.position])) },
-  { head: ["text_time"], cells: oneEach(rows, ({ number }) => ({ text: `${number}` })), align: "center" },
+export const tokenColumns = (rows: readonly MaskRow[], labels: readonly Piece[]): Column[] => [
+  { cells: rows.map(({ position }) => [{ text: `${position}`, style: "faint" }]), align: "right" },
+  { head: ["token"], cells: labels.map((label) => [label]) },
+  { head: ["text_time"], cells: rows.map(({ number }) => [{ text: `${number}` }]), align: "center" },
 ];
 
+/** The number of columns of an image; throws a RangeError for latents that its tiles do not divide. */
+function columnsPerImage({ latents = 1, tiles }: DrawOptions): number {
+  const most = tiles?.most ?? 1;
+  if (latents !== 1 && (latents < 1 || !Number.isInteger(latents / most)))
+    throw new RangeError(
+      `The number of latents is ${tiles ? `1 or a multiple of the ${most} stored tiles` : "a whole number from 1 up"}, not ${latents}.`,
+    ); // [mask.input]
+  return Math.max(latents, most);
+}
+
 /** A column for each image, `latents` cells wide. Where there are many, the heading is the number alone. */
-function imageColumns(b: number, rows: readonly MaskRow[], options: DrawOptions): Column[] {
+function imageColumns(b: number, rows: readonly MaskRow[], latents: number, options: DrawOptions): Column[] {
   const { tiles, ascii } = options;
   const images = rows[0]?.imageCount ?? 0;
-  const latents = Math.max(options.latents ?? 1, tiles?.most ?? 1);
   const { yes, no } = marks(ascii);
-  const short = images * (2 + Math.max("image 1".length, 2 * latents - 1)) > 40;
-  const cells = (row: MaskRow, image: number): Piece[] => {
+  const heading = images * (2 + Math.max("image 1".length, 2 * latents - 1)) > 40 ? "" : "image ";
+  return Array.from({ length: images }, (_, m) => {
+    const image = m + 1;
     const real = tiles ? (latents * tilesOf(tiles, b, image)) / tiles.most : latents; // [mask.tiles]
-    const open = hasImage(row.allowed, image) ? real : 0;
-    return Array.from(
-      { length: latents },
-      (_, r) => (r < open ? { text: yes, style: image } : { text: no, style: "faint" }), // [mask.latents]
-    );
-  };
-  return Array.from({ length: images }, (_, m) => ({
-    head: [short ? `${m + 1}` : `image ${m + 1}`],
-    cells: rows.map((row) => cells(row, m + 1)),
-    align: "center",
-  }));
+    const cells = rows.map(({ allowed }): Piece[] => {
+      const open = hasImage(allowed, image) ? real : 0;
+      return Array.from(
+        { length: latents },
+        (_, r) => (r < open ? { text: yes, style: image } : { text: no, style: "faint" }), // [mask.latents]
+      );
+    });
+    return { head: [heading + image], cells, align: "center" };
+  });
 }
 
 /** The colour of a single image; several images are strong. */
-export const imageStyle = (images: ImageRanges): Style => {
-  const [range] = images;
-  return images.length === 1 && range?.[0] === range?.[1] ? (range?.[0] ?? "strong") : "strong";
-};
+export const imageStyle = ([range, another]: ImageRanges): Style =>
+  range && range[0] === range[1] && !another ? range[0] : "strong";
 
 /** attends {1,2}; zeroed; UNIFORM LEAK. */
 export const outcomeCell = ({ outcome, reaching }: MaskRow): Piece => {
   if (outcome === "attends")
     return { text: `attends {${rangesText(reaching)}}`, style: imageStyle(reaching) };
-  return { text: OUTCOME_LABELS[outcome], style: addsNothing(outcome) ? "faint" : "bad" };
+  return { text: outcomeLabel(outcome), style: isLeak(outcome) || outcome === "nan" ? "bad" : "faint" };
 };
-
-function checkOptions({ latents = 1, tiles, reasons }: DrawOptions): void {
-  if (reasons !== undefined && typeof reasons !== "function")
-    throw new RangeError(`The option reasons is a function such as rowReason, not ${String(reasons)}.`); // [mask.input]
-  if (!Number.isInteger(latents) || latents < 1)
-    throw new RangeError(`The number of latents is a whole number from 1 up, not ${latents}.`); // [mask.input]
-  if (tiles && latents > 1 && latents % tiles.most !== 0)
-    throw new RangeError(
-      `The number of latents is 1 or a multiple of the ${tiles.most} stored tiles, not ${latents}.`,
-    ); // [mask.input]
-}
 
 /**
  * One convention's mask of a batch: strip, grid and outcomes for each prompt, and reasons if they are asked for. Throws a
@@ -121,18 +104,20 @@ export function drawMask(
   convention: Convention,
   options: DrawOptions = {},
 ): string {
-  checkOptions(options);
+  const { reasons, width = Number.POSITIVE_INFINITY, first = 0 } = options;
+  if (reasons !== undefined && typeof reasons !== "function")
+    throw new RangeError(`The option reasons is a function such as rowReason, not ${String(reasons)}.`); // [mask.input]
+  const latents = columnsPerImage(options);
   const paint = painter(options.colour);
-  const { reasons, width = Number.POSITIVE_INFINITY } = options;
-  const kinds = kindsOf(locations);
-  const prompts = maskRows(locations, images, convention).map((rows, b) => {
-    const tokens = options.tokens?.[b];
-    const outcomes: Column = { head: [], cells: oneEach(rows, outcomeCell), gap: 4 };
-    const grid = table([...tokenColumns(rows, tokens), ...imageColumns(b, rows, options), outcomes], paint);
-    const sentences = reasons ? rows.map((row) => reasons(row, kinds[b] ?? [], convention)) : [];
-    const wrapped = sentences.map((text) => paragraph("  ", 4, text, painter(false), width));
-    const below = reasons ? ["", ...wrapped] : [];
-    return [...strip((options.first ?? 0) + b, rows, tokens, paint), "", ...grid, ...below].join("\n"); // [mask.drawing]
+  const prompts = textsOf(locations, images, convention).map((whole, b) => {
+    const rows = textRows(whole, images, convention);
+    const labels = labelsOf(rows, options.tokens?.[b]);
+    const outcomes: Column = { cells: rows.map((row) => [outcomeCell(row)]), gap: 4 };
+    const columns = [...tokenColumns(rows, labels), ...imageColumns(b, rows, latents, options), outcomes];
+    const sentences = reasons ? rows.map((row) => words(reasons(row, whole.text.kinds, convention))) : [];
+    const below = sentences.map((sentence) => hanging("  ", 4, sentence, paint, width));
+    const lines = [strip(first + b, labels, paint), "", ...table(columns, paint), ...(reasons ? [""] : [])];
+    return [...lines, ...below].join("\n"); // [mask.drawing]
   });
   return prompts.join("\n\n");
 }

@@ -6,7 +6,7 @@ import type { Convention } from "../conventions/schema.ts";
 import { rangesText } from "../counting/image-ranges.ts";
 import type { Matrix } from "../grid.ts";
 import { type MaskRow, maskRows, sameMask } from "../rows.ts";
-import { type DrawOptions, imageStyle, marks, strip, tokenColumns } from "./draw-mask.ts";
+import { type DrawOptions, imageStyle, labelsOf, marks, strip, tokenColumns } from "./draw-mask.ts";
 
 /** Two masks side by side, one column per image, with a remark on each row where they differ. [mask.drawing] */
 export function drawAgainst(
@@ -31,16 +31,15 @@ export function drawAgainst(
 
   const others = maskRows(locations, images, other);
   const prompts = maskRows(locations, images, one).map((rows, b) => {
-    const tokens = options.tokens?.[b];
+    const labels = labelsOf(rows, options.tokens?.[b]);
     const against = others[b] ?? [];
     const differs = rows.map((row, l) => !sameMask(row, against[l] ?? row));
     const remarks: Column = {
-      head: [],
       cells: differs.map((differ) => [{ text: differ ? "<- differs" : "" }]),
       gap: 3,
     };
-    const columns = [...tokenColumns(rows, tokens), grid(rows, one), grid(against, other), remarks];
-    return [...strip(b, rows, tokens, paint), "", ...table(columns, paint)].join("\n");
+    const columns = [...tokenColumns(rows, labels), grid(rows, one), grid(against, other), remarks];
+    return [strip(b, labels, paint), "", ...table(columns, paint)].join("\n");
   });
   return prompts.join("\n\n");
 }

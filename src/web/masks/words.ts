@@ -3,7 +3,7 @@
 import type { Convention } from "../../masks/conventions/conventions.ts";
 import { rangesText } from "../../masks/counting/image-ranges.ts";
 import { differingCells } from "../../masks/difference.ts";
-import { OUTCOME_LABELS, type RowOutcome } from "../../masks/outcome.ts";
+import { outcomeLabel, type RowOutcome } from "../../masks/outcome.ts";
 import { PADDING, type PromptToken } from "../../masks/prompts/prompt.ts";
 import type { MaskRow } from "../../masks/rows.ts";
 import { asSentence, counted, reasonClause } from "../../masks/sentences.ts";
@@ -37,7 +37,7 @@ export function shortOutcome(row: MaskRow): string {
 export const fullOutcome = (row: MaskRow): string =>
   row.outcome === "attends"
     ? `attends ${imagesText(row).replaceAll(",", ", ")}`
-    : OUTCOME_LABELS[row.outcome];
+    : outcomeLabel(row.outcome);
 
 export const meanings: Readonly<Record<RowOutcome, string>> = {
   attends: "a softmax over the images that it may attend to",
