@@ -13,7 +13,7 @@ import { replay, run } from "../../../src/kernels/replay.ts";
 import { Linear } from "../../../src/nn/linear.ts";
 import { normalize } from "../../../src/nn/norms/layer-norm.ts";
 import { Bug, ShapeError } from "../../../src/tensor/errors.ts";
-import { chunk, concatLast, einsum, pad, rearrange, slice } from "../../../src/tensor/ops/arrange.ts";
+import { chunk, concat, einsum, pad, rearrange, slice } from "../../../src/tensor/ops/arrange.ts";
 import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import {
   add,
@@ -202,7 +202,7 @@ test("concat and pad use the right offset tables for parts of different widths",
   for (const n of [8, 3, 5]) {
     const part = slice(other, 1, 0, n);
     const f = () => ({
-      joined: concatLast(concatLast(addScalar(x, 1), part), x),
+      joined: concat("... m, ... n -> ... k", concat("... m, ... n -> ... k", addScalar(x, 1), part), x),
       padded: pad(part, 1, 1, 9 - n),
     });
     const p = record(f, { inputs: { x, other }, symbolic: true });
@@ -273,7 +273,7 @@ test("whichever upload or kernel fails, a run leaves no buffer behind", async ()
   const f = (): Tensor => {
     const weights = maskedSoftmax(x, mask, { emptyRow: "uniform" });
     const products = einsum("i j, k j -> i k", x, other as Tensor<Any>);
-    return concatLast(normalize(gelu(products)), weights as Tensor as Tensor<"i k">);
+    return concat("... m, ... n -> ... k", normalize(gelu(products)), weights);
   };
   const program = record(f, { inputs: { x, other }, symbolic: true });
   const complete = await openFakeDevice();

@@ -147,7 +147,7 @@ export const edges: readonly BrokenBuild[] = [
     path: "src/nn/positions/palm-rotary.ts",
     before: 'einsum("l, j -> l j", arange("l", positions, from), this.inv_freq)',
     after:
-      'einsum("l, j -> l j", concatLast(arange("l", Math.min(positions, 64)), arange("l", Math.max(0, positions - 64))), this.inv_freq)',
+      'einsum("l, j -> l j", concat("i, j -> l", arange("i", Math.min(positions, 64)), arange("j", Math.max(0, positions - 64))), this.inv_freq)',
     noticedBy: ["rotary-embedding--many-positions"],
   },
   {

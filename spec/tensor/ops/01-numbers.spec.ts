@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { ShapeError } from "../../../src/tensor/errors.ts";
 import {
   chunk,
-  concatLast,
+  concat,
   overlap,
   pad,
   slice,
@@ -243,9 +243,13 @@ describe("invalid operands", () => {
   });
 
   test("[ops.concat] different sizes on another axis and unknown axes are errors", () => {
-    rejects("ops.concat", () => concatLast(x, randomTensor([3, 5])), /\[2 5\] and \[3 5\].* along axis 1/);
+    rejects(
+      "ops.concat",
+      () => apply("concat", { axis: 1 }, x, randomTensor([3, 5])),
+      /\[2 5\] and \[3 5\].* along axis 1/,
+    );
     rejects("ops.concat", () => apply("concat", { axis: 0 }, x, randomTensor([2])), /do not join/);
-    rejects("ops.concat", () => concatLast(sumAll(x), sumAll(x)), /do not join/);
+    rejects("ops.concat", () => apply("concat", { axis: 0 }, sumAll(x), sumAll(x)), /do not join/);
   });
 
   test("[ops.unbind] fewer than two slices are an error", () => {
@@ -337,10 +341,10 @@ describe("parts", () => {
     expect(valuesOf(k)).toEqual(i.map((i) => at(i, 3)));
   });
 
-  test("[ops.split] chunk returns the two halves of the last axis, and concatLast joins them", () => {
+  test("[ops.split] chunk returns the two halves of the last axis, and concat joins them", () => {
     const [left, right] = chunk(x);
     expect(valuesOf(left)).toEqual(i.flatMap((i) => [at(i, 0), at(i, 1)]));
-    expectSame(concatLast(left, right), x);
+    expectSame(concat("... m, ... n -> ... k", left, right), x);
   });
 
   test("[ops.unbind] unbind returns slices without the first axis", () => {

@@ -412,6 +412,10 @@ test("[ops.concat] the axis with the new name holds both operands in order", () 
   );
   expect(both.shape).toEqual([2, 1, 7, 2]);
   expect(valuesOf(both)).toEqual(expected);
+  expectSame(concat("... s d, ... r d -> ... j d", media, latents), both); // any leading axes
+  expect(() => concat("... s d, ... r d -> ... j d", media, randomTensor([2, 4, 2]))).toThrow(
+    /"~0 ~1 r d" has 4 axes, the shape 3/,
+  );
 });
 
 test("[ops.no-copy] permuting, splitting, repeating, slicing and expanding return views of the same buffer", () => {

@@ -1,7 +1,6 @@
 // The rotary position embedding of PaLM, whose frequencies are a buffer of the state dict: Su et al., arXiv 2104.09864, §3.2.2.
-import { chunk, concatLast, einsum } from "../../tensor/ops/arrange.ts";
+import { chunk, concat, einsum } from "../../tensor/ops/arrange.ts";
 import { add, arange, cos, expand, mul, neg, sin } from "../../tensor/ops/functions.ts";
-import { named } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { checkNoMore, checkValue, even, inner } from "../options.ts";
@@ -35,14 +34,14 @@ export class RotaryEmbedding {
     checkValue("RotaryEmbedding.forward", "positions", positions, inner);
     checkValue("RotaryEmbedding.forward", "from", from, inner);
     const angles = einsum("l, j -> l j", arange("l", positions, from), this.inv_freq); // [rotary.angles]
-    return tap(this, "", named("l k", concatLast(angles, angles)));
+    return tap(this, "", concat("l j, l j -> l k", angles, angles));
   }
 }
 
 /** (x₁, x₂) -> (−x₂, x₁), by halves of the last axis. */
 export function rotateHalf<A extends string>(x: Tensor<A>): Tensor<A> {
   const [first, second] = chunk(x);
-  return concatLast(neg(second), first); // [rotary.halves]
+  return concat("... j, ... j -> ... k", neg(second), first); // [rotary.halves]
 }
 
 /** x cos mθ + rotateHalf(x) sin mθ: each pair of dimensions is rotated by its angle. */

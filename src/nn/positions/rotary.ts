@@ -1,6 +1,6 @@
 // Rotary position embedding, in the general form that language models use: Su et al., arXiv 2104.09864, §3.2.2.
 import { ShapeError } from "../../tensor/errors.ts";
-import { concatLast, rearrange, slice } from "../../tensor/ops/arrange.ts";
+import { concat, rearrange, slice } from "../../tensor/ops/arrange.ts";
 import { add, expand, mul } from "../../tensor/ops/functions.ts";
 import { checkTensors } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -79,5 +79,5 @@ export function rotary<A extends string>(x: Tensor<A>, options: RotaryOptions): 
   const tables = tablesOf(x, { width, pairing, base, from, precision, scaling });
   if (k === width) return rotateBy(x, tables, pairing);
   const rotated = rotateBy(slice(x, -1, 0, width), tables, pairing);
-  return concatLast(rotated, slice(x, -1, width, k)); // [rotary.width]
+  return concat("... i, ... j -> ... k", rotated, slice(x, -1, width, k)); // [rotary.width]
 }

@@ -174,7 +174,7 @@ export function concat<A extends string, B extends string, C extends string>(
   b: In<B>,
 ): Tensor<Named<C>> {
   const where = `concat("${pattern}")`;
-  const [left, right, out = ""] = sidesFor(where, pattern, a, b);
+  const [left, right, out = ""] = spread(sidesFor(where, pattern, a, b), a.shape, b.shape);
   const used = [left, right].flatMap((side) => axesOf(side).flat());
   const axis = axesOf(out).findIndex(
     ([name, ...joined]) => name && joined.length === 0 && !used.includes(name),
@@ -223,13 +223,6 @@ export const windows = (x: Tensor, axis: number, size: number, step: number): Te
  */
 export const overlap = (x: Tensor, axis: number, step: number, length: number): Tensor =>
   applyRule("overlap", overlapRule, { axis: axis < 0 ? x.shape.length - 1 + axis : axis, step, length }, x);
-
-/**
- * Joins two tensors with the same names along their last axis. Throws a ShapeError if another axis differs.
- * Shapes: a `... m`, b `... n` → `... k`, where k = m + n.
- */
-export const concatLast = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>): Tensor<A> =>
-  applyRule("concat", concatRule, { axis: a.shape.length - 1 }, a, b);
 
 /**
  * The slices along the first axis, each without that axis; there are at least two. Throws a ShapeError if there are fewer.
