@@ -49,10 +49,7 @@ function mediaLimit({ numMediaEmbeds, numTimeEmbeds, acceptReadmeCalls = true }:
     throw new RuleError(
       "numTimeEmbeds is the former name of numMediaEmbeds; give only that",
       "readme.calls",
-      {
-        caller: CLASS,
-        name: "numTimeEmbeds",
-      },
+      { name: "numTimeEmbeds" },
     );
   }
   warnOnce("numTimeEmbeds is read as numMediaEmbeds");

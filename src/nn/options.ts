@@ -61,7 +61,11 @@ export const inner: Check = whole(0, MOST);
 export const layers = (): Check => whole(0, MOST_LAYERS);
 
 export const notNegative: Check = between(0, Number.MAX_VALUE, "a finite number of at least 0");
-export const positive: Check = between(Number.MIN_VALUE, Number.MAX_VALUE, "a finite number above 0");
+export const positive: Check = /* @__PURE__ */ between(
+  Number.MIN_VALUE,
+  Number.MAX_VALUE,
+  "a finite number above 0",
+);
 /** The width of a feed-forward in multiples of the model's. */
 export const multiple: Check = between(0, MOST, `a number from 0 to ${written(MOST)}`);
 

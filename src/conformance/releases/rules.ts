@@ -20,10 +20,10 @@ const flamingo = {
     if (limit === null) return "TypeError: 'NoneType' object is not subscriptable";
     return frames === 0 ? null : tooMany(frames, limit, 2);
   },
-  "readme.calls": ({ caller, name }: { caller: string; name?: string }) =>
+  "readme.calls": ({ name }: { name?: string }) =>
     name === undefined
-      ? `TypeError: ${caller}() takes 2 positional arguments but 3 were given`
-      : unexpectedArgument({ caller, name }),
+      ? "TypeError: FlamingoPaLM.forward() takes 2 positional arguments but 3 were given"
+      : unexpectedArgument({ caller: "PerceiverResampler", name }),
   "resampler.media-limit": ({ images, limit }: { images: number; limit: number }) =>
     tooMany(images, limit, 1),
   "xattn.no-media": EMPTY_ROW,
