@@ -211,7 +211,7 @@ test("[resampler.attend] errors of wrong shapes name the axes", () => {
   const model = resampler();
   expect(() => model.forward(features(1, 1, 2, 5))).toThrow(ShapeError);
   expect(() => model.forward(features(1, 1, 2, 5))).toThrow(
-    /in PerceiverResampler: axis "d" disagrees[\s\S]*was 5 \(from x\)/,
+    /in PerceiverResampler: axis "d" disagrees[\s\S]*<- axis "d" disagrees: 6, was 5/,
   );
   expect(() => model.forward(randomTensor([2, 6]) as Tensor<Any>)).toThrow(ShapeError);
   const attn = new PerceiverAttention({ dim: 6 });

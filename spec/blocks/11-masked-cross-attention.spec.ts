@@ -381,7 +381,7 @@ test("[xattn.attend] wrong shapes are refused with every argument's axes", () =>
   const wrong: readonly (readonly [() => unknown, RegExp])[] = [
     [
       () => model.forward(x, images(1, 2, 2)),
-      /in MaskedCrossAttention: axis "b" disagrees[\s\S]*was 2 \(from x\)/,
+      /in MaskedCrossAttention: axis "b" disagrees[\s\S]*<- axis "b" disagrees: 1, was 2/,
     ],
     [() => model.forward(text(2, 3, 4), media), /in MaskedCrossAttention: axis "d" disagrees/],
     [() => model.forward(x, images(2, 2, 2, 5)), /in MaskedCrossAttention: axis "e" disagrees/],

@@ -166,28 +166,18 @@ function checkArgument(caller: string, name: string, argument: unknown, side: st
   );
 }
 
-/** The message of `shapes`: every argument with its pattern, shape and bindings, and the argument that it disagrees with. */
+/** The message of `shapes`: every argument with its pattern, its shape and the sizes of its axes, and what is wrong with it. */
 function disagreement(rows: [string, readonly [{ readonly shape: Shape }, string]][]): string {
   const sizes: Sizes = {};
-  const origin: Record<string, string> = {};
   let title = "";
   const table = rows.map(([name, [{ shape }, side]]) => {
-    const axes = axesOf(side);
-    const bound: string[] = [];
-    let was: string | null = null;
-    for (const [i, [axis, ...joined]] of axes.length === shape.length ? axes.entries() : []) {
-      if (axis === undefined || joined.length > 0) continue;
-      bound.push(`${axis}=${shape[i]}`);
-      if ((sizes[axis] ?? shape[i]) === shape[i]) continue;
-      title ||= `axis "${axis}" disagrees`;
-      was = `was ${sizes[axis]} (from ${origin[axis]})`;
-      break; // the sizes up to the first one that disagrees
-    }
     const wrong = mismatch(side, shape, sizes);
     title ||= wrong ?? "";
-    for (const axis of Object.keys(sizes)) origin[axis] ??= name;
-    const text = bound.join(" ");
-    return [name, side, shape.join(" "), wrong ? `${text}  <- ${was ?? wrong}`.trim() : text];
+    const bound = shape.flatMap((n, i) => {
+      const [axis, ...joined] = axesOf(side)[i] ?? [];
+      return axis && joined.length === 0 ? `${axis}=${n}` : [];
+    });
+    return [name, side, shape.join(" "), [...bound, ...(wrong ? [` <- ${wrong}`] : [])].join(" ")];
   });
   const width = (column: number) => Math.max(...table.map((row) => row[column]?.length ?? 0));
   const lines = table.map((row) => row.map((cell, column) => cell.padEnd(width(column))).join("  "));
