@@ -764,10 +764,10 @@ describe("profiles", () => {
   });
 
   test("[flamingo.profile] an unknown profile is refused with a list of the known ones", () => {
-    for (const profile of ["flamingo-pytorch", "toString"]) {
+    for (const profile of ["flamingo-pytorch", "toString", "__proto__"]) {
       const error = refusal(() => given({ profile: profile as never }));
       expect(error.message).toContain(
-        `no profile is called "${profile}"; there are flamboyance, flamingo-pytorch@0.1.2`,
+        `FlamingoPaLM: profile is "${profile}"; it must be "flamboyance" or "flamingo-pytorch@0.1.2"`,
       );
     }
   });

@@ -511,7 +511,7 @@ describe("profiles", () => {
     expect(options.convention).toBe(conventions.immediate);
     const strange: object = { profile: "open-flamingo" };
     expect(refusal(() => smallFlamingo(llama(), strange)).message).toMatch(
-      /no profile is called "open-flamingo"; there are flamboyance, open-flamingo@2.0.1, open-flamingo@0.1.1/,
+      /profile is "open-flamingo"; it must be "flamboyance" or "open-flamingo@2.0.1" or "open-flamingo@0.1.1"/,
     );
     const unknown: object = { behaviour: { surplus: "accept" } };
     expect(refusal(() => smallFlamingo(llama(), unknown)).rule).toBe("options.known");

@@ -354,7 +354,7 @@ test("an option of loadFlamingo that is refused is named as such, and not as a s
   for (const [options, text] of [
     [{ languageModel: 5 }, "loadFlamingo: languageModel is 5"],
     [{ visionEncoder: {} }, "loadFlamingo: visionEncoder is an object"],
-    [{ profile: "x" }, 'no profile is called "x"'],
+    [{ profile: "x" }, 'loadFlamingo: profile is "x"; it must be "flamboyance" or "open-flamingo'],
     [{ behaviour: { surplus: 1 } }, 'behaviour has no option "surplus"'],
     [{ loading: 5 }, "loadFlamingo: loading is 5"],
   ] as const) {

@@ -40,7 +40,13 @@ import {
 import type { WriterWithMedia } from "../writer.ts";
 import { chooseMedia, embedMedia, encoderCheck, type ImageEncoder, type Media } from "./media.ts";
 import { crossAttentionWeights, layerOutputs, trainedParameters } from "./names.ts";
-import { behaviourOf, checkAccepted, type FlamingoBehaviour, type ProfileName } from "./profiles.ts";
+import {
+  behaviourOf,
+  checkAccepted,
+  type FlamingoBehaviour,
+  type ProfileName,
+  profileCheck,
+} from "./profiles.ts";
 
 /** The sizes of the model and the release whose behaviour it reproduces. Widths are in features, `ffMult` is a multiple of `dim`. */
 export interface FlamingoPaLMOptions extends HeadOptions {
@@ -64,9 +70,6 @@ export interface FlamingoPaLMOptions extends HeadOptions {
   readonly behaviour?: Partial<FlamingoBehaviour> | undefined;
 }
 
-/** Checked by `behaviourOf`. */
-const any: Check = optional(passing("any value", () => true));
-
 const checks: { readonly [K in keyof FlamingoPaLMOptions]-?: Check } = {
   ...headChecks,
   numTokens: count(),
@@ -79,8 +82,8 @@ const checks: { readonly [K in keyof FlamingoPaLMOptions]-?: Check } = {
   perceiverDepth: optional(layers()),
   maxVideoFrames: optional(nullable(count())),
   onlyAttendImmediateMedia: optional(flag),
-  profile: any,
-  behaviour: any,
+  profile: profileCheck,
+  behaviour: optional(passing("options of FlamingoBehaviour", () => true)), // checked by behaviourOf
 };
 
 class Residual {

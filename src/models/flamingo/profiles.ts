@@ -6,7 +6,6 @@ import { correctedPair, releasedPair } from "../../masks/conventions/pair.ts";
 import type { Convention } from "../../masks/conventions/schema.ts";
 import { type Check, checked, flag, oneOf, optional } from "../../nn/options.ts";
 import { type Facts, RuleError } from "../../tensor/errors.ts";
-import { profileOf } from "../profile.ts";
 
 /** The options that a profile may change. */
 export interface FlamingoBehaviour {
@@ -70,12 +69,15 @@ const checks: { readonly [K in keyof FlamingoBehaviour]-?: Check } = {
   trainModeReachesEncoder: optional(flag),
 };
 
-/** The behaviour of a profile, with some options changed. Throws a RuleError if there is no such profile. */
+/** The check of the name of a profile. */
+export const profileCheck: Check = optional(oneOf(Object.keys(profiles)));
+
+/** The behaviour of a profile, with some options changed. Throws a RuleError for an option that it does not have. */
 export const behaviourOf = (
   name: ProfileName,
   changes: Partial<FlamingoBehaviour> = {},
 ): FlamingoBehaviour => ({
-  ...profileOf(profiles, name, "flamingo.profile"),
+  ...profiles[name],
   ...checked("behaviour", changes, checks), // [flamingo.profile]
 });
 

@@ -51,7 +51,12 @@ import {
 import { labelLoss, labelLossOfStates } from "./loss.ts";
 import { openFlamingoLayerOutputs, openFlamingoSets } from "./names.ts";
 import { OpenFlamingoResampler, type OpenFlamingoResamplerOptions } from "./perceiver-resampler.ts";
-import { type OpenFlamingoBehaviour, type OpenFlamingoProfile, openFlamingoBehaviour } from "./profiles.ts";
+import {
+  type OpenFlamingoBehaviour,
+  type OpenFlamingoProfile,
+  openFlamingoBehaviour,
+  openFlamingoProfileCheck,
+} from "./profiles.ts";
 
 /** Sizes of cross-attention. */
 export interface OpenFlamingoCrossAttention {
@@ -126,7 +131,7 @@ const checks: { readonly [K in keyof OpenFlamingoOptions]-?: Check } = {
   perceiver: optionsOf("the resampler"),
   crossAttn: optionsOf("cross-attention"),
   gradientCheckpointing: optional(flag),
-  profile: optional(passing("the name of a profile", (value) => typeof value === "string")),
+  profile: openFlamingoProfileCheck,
   behaviour: optional(
     passing("an object of options of OpenFlamingoBehaviour", (value) => typeof value === "object"),
   ),

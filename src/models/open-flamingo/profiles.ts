@@ -4,7 +4,6 @@
 import { conventionCheck } from "../../blocks/media-visibility.ts";
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
 import { type Check, checked, oneOf, optional } from "../../nn/options.ts";
-import { profileOf } from "../profile.ts";
 
 /** The options that a profile may change. */
 export interface OpenFlamingoBehaviour {
@@ -78,15 +77,14 @@ const checks: { readonly [K in keyof OpenFlamingoBehaviour]-?: Check } = {
   encoderName: optional(oneOf(["vision_encoder", "vision_encoder.visual"])),
 };
 
-/** The behaviour of a profile, with some options changed. Throws a RuleError if there is no such profile. */
+/** The check of the name of a profile. */
+export const openFlamingoProfileCheck: Check = optional(oneOf(Object.keys(openFlamingoProfiles)));
+
+/** The behaviour of a profile, with some options changed. Throws a RuleError for an option that it does not have. */
 export const openFlamingoBehaviour = (
   name: OpenFlamingoProfile,
   changes: Partial<OpenFlamingoBehaviour> = {},
 ): OpenFlamingoBehaviour => ({
-  ...profileOf<OpenFlamingoProfile, OpenFlamingoBehaviour>(
-    openFlamingoProfiles,
-    name,
-    "openflamingo.profile",
-  ),
+  ...openFlamingoProfiles[name],
   ...checked("behaviour", changes, checks), // [openflamingo.profile]
 });

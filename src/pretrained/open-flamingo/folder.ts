@@ -16,6 +16,7 @@ import {
   type OpenFlamingoBehaviour,
   type OpenFlamingoProfile,
   openFlamingoBehaviour,
+  openFlamingoProfileCheck,
   openFlamingoProfiles,
 } from "../../models/open-flamingo/profiles.ts";
 import { type Check, checked, checkValue, optional as may, passing, shown } from "../../nn/options.ts";
@@ -105,7 +106,7 @@ const { langEncoder, visionEncoder, loading } = createChecks;
 const checks: { readonly [K in keyof LoadFlamingoOptions]-?: Check } = {
   languageModel: may(langEncoder),
   visionEncoder: may(visionEncoder),
-  profile: may(passing("the name of a profile", (value) => typeof value === "string")),
+  profile: openFlamingoProfileCheck,
   behaviour: may(passing("options of OpenFlamingoBehaviour", (value) => typeof value === "object")),
   loading,
 };
