@@ -13,7 +13,8 @@ export const distribution = passing(
   "an initial distribution, a function of a generator and an index",
   (value) => typeof value === "function",
 );
-const isTensor = passing("a tensor", (value) => value instanceof Tensor);
+/** The check of an option that takes a tensor of floats. */
+export const tensorCheck = passing("a tensor", (value) => value instanceof Tensor);
 
 /** The bias, a tied weight, and initial values. */
 export interface LinearOptions {
@@ -40,7 +41,7 @@ export class Linear<I extends string, O extends string> {
     checkValue("Linear", "out", out, inner);
     const checks = {
       bias: optional(flag),
-      tiedTo: optional(nullable(isTensor)),
+      tiedTo: optional(nullable(tensorCheck)),
       initial: optional(nullable(distribution)),
       initialBias: optional(nullable(distribution)),
     };

@@ -1,6 +1,7 @@
 // The media that FlamingoPaLM takes besides text (images, videos or their embeddings), and how they become one sequence of
 // features for each image or video.
 
+import { tensorCheck } from "../../nn/linear.ts";
 import { type Check, checked, nullable, optional, passing } from "../../nn/options.ts";
 import { warnOnce } from "../../nn/warn-once.ts";
 import { RuleError } from "../../tensor/errors.ts";
@@ -31,7 +32,7 @@ export const encoderCheck: Check = passing(
 );
 
 const CALL = "FlamingoPaLM.forward";
-const tensor: Check = optional(nullable(passing("a tensor", (value) => value instanceof Tensor)));
+const tensor: Check = optional(nullable(tensorCheck));
 const checks: { readonly [K in keyof Media]-?: Check } = { images: tensor, videos: tensor, embeds: tensor };
 
 /** Checks the arguments by the options of the profile and returns at most one kind of media. */

@@ -25,6 +25,11 @@ export interface NormalizeOptions {
 export function normalize<A extends string>(x: Tensor<A>, options: NormalizeOptions = {}): Tensor<A> {
   const checks = { epsilon: optional(notNegative), centred: optional(flag) };
   const { epsilon = EPSILON, centred = true } = checked("normalize", options, checks);
+  return normalized(x, epsilon, centred);
+}
+
+/** `normalize` with options that are known to be valid. */
+function normalized<A extends string>(x: Tensor<A>, epsilon = EPSILON, centred = true): Tensor<A> {
   return scope("normalize", { x }, { epsilon, centred }, ({ x }) => {
     // #region normalize
     const part = centred ? sub(x, expand(meanLast(x), x)) : x;
@@ -65,7 +70,7 @@ export class LayerNorm {
    */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     checkWidth("LayerNorm", x, this.weight);
-    return tap(this, "", affine(normalize(x, { epsilon: this.#epsilon }), this.weight, this.bias));
+    return tap(this, "", affine(normalized(x, this.#epsilon), this.weight, this.bias));
   }
 }
 
@@ -97,8 +102,7 @@ export class RMSNorm {
    */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     checkWidth("RMSNorm", x, this.weight);
-    const normalized = normalize(x, { epsilon: this.#epsilon, centred: false });
-    return tap(this, "", affine(normalized, this.weight, null)); // [norm.rms]
+    return tap(this, "", affine(normalized(x, this.#epsilon, false), this.weight, null)); // [norm.rms]
   }
 }
 
@@ -123,7 +127,7 @@ export class PaLMLayerNorm {
    */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     checkWidth("PaLMLayerNorm", x, this.gamma);
-    return tap(this, "", affine(normalize(x), this.gamma, this.beta));
+    return tap(this, "", affine(normalized(x), this.gamma, this.beta));
   }
 }
 

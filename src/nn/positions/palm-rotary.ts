@@ -6,6 +6,8 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { checkNoMore, checkValue, even, inner } from "../options.ts";
 import { Parameter, values } from "../parameter.ts";
 
+const CLASS = "RotaryEmbedding";
+
 /** The base of the frequencies θᵢ = base^(−2i/width). */
 export const BASE = 10_000;
 
@@ -19,8 +21,8 @@ export class RotaryEmbedding {
   inv_freq: Parameter<"j">;
 
   constructor(dim: number, ...surplus: readonly never[]) {
-    checkNoMore("RotaryEmbedding", "a width", surplus);
-    checkValue("RotaryEmbedding", "dim", dim, even()); // [rotary.halves]
+    checkNoMore(CLASS, "a width", surplus);
+    checkValue(CLASS, "dim", dim, even()); // [rotary.halves]
     // The source packages compute θ in float32, which differs from float64 by up to 4.7e-8; parameters are drawn in float32 as well.
     this.inv_freq = new Parameter(
       "j",
@@ -31,8 +33,9 @@ export class RotaryEmbedding {
 
   /** The angles of positions that begin at `from`. */
   forward(positions: number, from = 0): Tensor<"l k"> {
-    checkValue("RotaryEmbedding.forward", "positions", positions, inner);
-    checkValue("RotaryEmbedding.forward", "from", from, inner);
+    const caller = `${CLASS}.forward`;
+    checkValue(caller, "positions", positions, inner);
+    checkValue(caller, "from", from, inner);
     const angles = einsum("l, j -> l j", arange("l", positions, from), this.inv_freq); // [rotary.angles]
     return tap(this, "", concat("l j, l j -> l k", angles, angles));
   }
