@@ -24,7 +24,7 @@ export interface PortCheckOptions {
   readonly precision?: Precision | undefined;
   /** Only the full-size cases, which take minutes: false by default. */
   readonly full?: boolean | undefined;
-  /** Milliseconds after which a promise of the function counts as an error: 60,000 by default. */
+  /** Milliseconds after which a promise of the function counts as an error: 60,000 by default. A function that does not return is not stopped. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -110,7 +110,8 @@ function portError(thrown: unknown): LoadError {
 /**
  * Runs a port on golden cases and compares its outputs with those of the released packages, as `flamboyance conform` does: outputs
  * and gradients decide, and named activations, where they are returned, locate the first tensor that differs. Whatever the function
- * does (throws, rejects, returns other shapes or no tensors) is a result. Cases run one after another.
+ * does (throws, rejects, returns other shapes or no tensors) is a result. Cases run one after another. A function that never returns
+ * blocks this one as well: let it return a promise, and run a port that may loop forever in a worker that it terminates.
  * Throws a LoadError if a case does not exist, and a RuleError for a wrong option.
  */
 export async function check(forward: PortForward, options: PortCheckOptions): Promise<CheckReport> {
