@@ -24,6 +24,7 @@ import {
   maskedSoftmax,
   maxLast,
   meanLast,
+  neg,
   pick,
   place,
   positive,
@@ -150,6 +151,16 @@ describe("softmax", () => {
     expectSame(maskedSoftmax(x, everything, { emptyRow: "nan" }), softmax(x));
     expectClose(valuesOf(unbroadcast(softmax(x), [3, 4, 1])), new Array(12).fill(1), 1e-15);
   });
+});
+
+test("[ops.definition] ops are functions that reduce and map take as they are", () => {
+  const parts = [1, 2, 3].map((value) => tensor("i", [2], [value, 10 * value]));
+  expect(valuesOf(parts.reduce(add))).toEqual([6, 60]);
+  expect(parts.map(neg).map((x) => valuesOf(x))).toEqual([
+    [-1, -10],
+    [-2, -20],
+    [-3, -30],
+  ]);
 });
 
 test("[ops.empty] the sum of no elements is 0, the maximum −∞, the mean NaN", () => {

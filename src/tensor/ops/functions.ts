@@ -1,7 +1,7 @@
 // Functions for the ops without patterns. Operands have the same axis names; only `expand` broadcasts.
 import { RuleError } from "../errors.ts";
 import { applyRule, checkTensors } from "../program/apply.ts";
-import { type Any, type Bool, type Int, type Shape, Tensor, viewOf } from "../tensor.ts";
+import { type Bool, type Int, type Shape, Tensor, viewOf } from "../tensor.ts";
 import * as elementwise from "./elementwise.ts";
 import * as tables from "./gather.ts";
 import * as reductions from "./reductions.ts";
@@ -10,101 +10,106 @@ import type { OpName, Rule, SoftmaxEmptyRow } from "./table.ts";
 type Binary = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>) => Tensor<A>;
 type Unary = <A extends string>(x: Tensor<A>) => Tensor<A>;
 
-/** The function of an op without attributes. */
+/** The functions of ops without attributes, of one operand and of two: others, as reduce and map pass them, are ignored. */
 // @__NO_SIDE_EFFECTS__
-const functionOf =
-  (op: OpName, rule: Rule<"add"> | Rule<"exp">) =>
-  (...operands: Any): Any =>
-    applyRule(op as "add", rule as Rule<"add">, {}, ...(operands as [Tensor, Tensor]));
+const unary =
+  (op: OpName, rule: Rule<"exp">): Unary =>
+  (x) =>
+    applyRule(op as "exp", rule, {}, x);
+// @__NO_SIDE_EFFECTS__
+const binary =
+  (op: OpName, rule: Rule<"add">): Binary =>
+  (a, b) =>
+    applyRule(op as "add", rule, {}, a, b);
 
 /**
  * a + b of each element. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const add: Binary = functionOf("add", elementwise.add);
+export const add: Binary = binary("add", elementwise.add);
 /**
  * a − b of each element. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const sub: Binary = functionOf("sub", elementwise.sub);
+export const sub: Binary = binary("sub", elementwise.sub);
 /**
  * a · b of each element. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const mul: Binary = functionOf("mul", elementwise.mul);
+export const mul: Binary = binary("mul", elementwise.mul);
 /**
  * a / b of each element; x / 0 is ±∞ or NaN, as in IEEE 754. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const div: Binary = functionOf("div", elementwise.div);
+export const div: Binary = binary("div", elementwise.div);
 /**
  * 1 where equal, 0 elsewhere. Its derivative is 0. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const equal: Binary = functionOf("equal", elementwise.equal);
+export const equal: Binary = binary("equal", elementwise.equal);
 
 /**
  * −x of each element.
  * Shapes: x `...` → `...`.
  */
-export const neg: Unary = functionOf("neg", elementwise.neg);
+export const neg: Unary = unary("neg", elementwise.neg);
 /**
  * eˣ of each element.
  * Shapes: x `...` → `...`.
  */
-export const exp: Unary = functionOf("exp", elementwise.exp);
+export const exp: Unary = unary("exp", elementwise.exp);
 /**
  * The natural logarithm of each element; −∞ at 0, NaN below.
  * Shapes: x `...` → `...`.
  */
-export const log: Unary = functionOf("log", elementwise.log);
+export const log: Unary = unary("log", elementwise.log);
 /**
  * The square root of each element; NaN below 0.
  * Shapes: x `...` → `...`.
  */
-export const sqrt: Unary = functionOf("sqrt", elementwise.sqrt);
+export const sqrt: Unary = unary("sqrt", elementwise.sqrt);
 /**
  * The sine of each element, an angle in radians.
  * Shapes: x `...` → `...`.
  */
-export const sin: Unary = functionOf("sin", elementwise.sin);
+export const sin: Unary = unary("sin", elementwise.sin);
 /**
  * The cosine of each element, an angle in radians.
  * Shapes: x `...` → `...`.
  */
-export const cos: Unary = functionOf("cos", elementwise.cos);
+export const cos: Unary = unary("cos", elementwise.cos);
 /**
  * The hyperbolic tangent of each element.
  * Shapes: x `...` → `...`.
  */
-export const tanh: Unary = functionOf("tanh", elementwise.tanh);
+export const tanh: Unary = unary("tanh", elementwise.tanh);
 /**
  * 1 / (1 + e⁻ˣ) of each element.
  * Shapes: x `...` → `...`.
  */
-export const sigmoid: Unary = functionOf("sigmoid", elementwise.sigmoid);
+export const sigmoid: Unary = unary("sigmoid", elementwise.sigmoid);
 /**
  * x Φ(x), with the error function and not the tanh approximation.
  * Shapes: x `...` → `...`.
  * Source: Hendrycks and Gimpel, arXiv 1606.08415, §2.
  */
-export const gelu: Unary = functionOf("gelu", elementwise.gelu);
+export const gelu: Unary = unary("gelu", elementwise.gelu);
 /**
  * max(x, 0); its derivative at 0 is 0, as in torch.
  * Shapes: x `...` → `...`.
  */
-export const relu: Unary = functionOf("relu", elementwise.relu);
+export const relu: Unary = unary("relu", elementwise.relu);
 /**
  * 1 where x > 0, 0 elsewhere. Its derivative is 0.
  * Shapes: x `...` → `...`.
  */
-export const positive: Unary = functionOf("positive", elementwise.positive);
-export const geluGrad: Unary = functionOf("geluGrad", elementwise.geluGrad);
+export const positive: Unary = unary("positive", elementwise.positive);
+export const geluGrad: Unary = unary("geluGrad", elementwise.geluGrad);
 /**
  * x, through which no gradient flows.
  * Shapes: x `...` → `...`.
  */
-export const detach: Unary = functionOf("detach", elementwise.identity);
+export const detach: Unary = unary("detach", elementwise.identity);
 
 /**
  * Each element times a number.
