@@ -1,18 +1,19 @@
 // Which images the tokens of a batch may attend to, as an argument of the blocks: locations of image tokens, or the finished mask.
 
-import { conventionFault } from "../masks/conventions/check.ts";
+import { isConvention } from "../masks/conventions/check.ts";
 import type { Convention } from "../masks/conventions/conventions.ts";
-import { type Visibility, visibilityOf } from "../masks/media-mask.ts";
+import { countText, TOKEN, wholeText } from "../masks/counting/counted-text.ts";
+import { rowsOfTexts, type Visibility, visibilityOfRows } from "../masks/media-mask.ts";
 import { type Check, checked, nullable, optional, passing } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { shapes } from "../tensor/pattern.ts";
-import { Bool, type Tensor } from "../tensor/tensor.ts";
+import { Bool, type Int, type Tensor } from "../tensor/tensor.ts";
 
 /** The images that the tokens of a batch may attend to; without either field every token sees every image. */
 export interface MediaVisibility {
   /** b l: true where the text holds an image token. */
   readonly mediaLocations?: Bool<"b l"> | null | undefined;
-  /** The mask itself, as `visibilityOf` computes it from the locations: a model computes it once for all its blocks. */
+  /** The mask itself, as `visibilityOf` of flamboyance/masks computes it from the locations: a model computes it once for all its blocks. */
   readonly visibility?: Visibility | null | undefined;
 }
 
@@ -29,7 +30,7 @@ function isVisibility(value: unknown): boolean {
 
 /** The check of an option that takes a mask convention. */
 export const conventionCheck: Check = optional(
-  passing("a mask convention, such as one of `conventions`", (value) => conventionFault(value) === null),
+  passing("a mask convention, such as one of `conventions`", isConvention),
 );
 
 const checks: { readonly [K in keyof MediaVisibility]-?: Check } = {
@@ -38,6 +39,19 @@ const checks: { readonly [K in keyof MediaVisibility]-?: Check } = {
   ),
   visibility: optional(nullable(passing("a mask, as visibilityOf() computes it", isVisibility))),
 };
+
+/** The visibility of a batch of texts with an image wherever a token is one. */
+export function visibilityOfText(
+  tokens: Int<"b l"> | Bool<"b l">,
+  isImage: (token: number) => boolean,
+  images: number,
+  convention: Convention,
+): Visibility {
+  const [b = 0, l = 0] = tokens.shape;
+  const kinds = Array.from(tokens.flat(), (token) => (isImage(token) ? TOKEN.image : TOKEN.text)); // [mask.location]
+  const texts = Array.from({ length: b }, (_, i) => wholeText(countText(kinds.slice(i * l, (i + 1) * l)))); // [mask.batch]
+  return visibilityOfRows(rowsOfTexts(texts, images, convention), tokens.shape, images, convention);
+}
 
 /**
  * The visibility in a block's forward pass: the one that is given, or that of the locations under a convention; null without either.
@@ -62,5 +76,5 @@ export function visibilityIn(
     media: [media, "b m r e"],
     mediaLocations: [mediaLocations, "b l"],
   });
-  return visibilityOf(mediaLocations, m, convention);
+  return visibilityOfText(mediaLocations, Boolean, m, convention);
 }

@@ -3,17 +3,24 @@
 
 import { correctedPair } from "./conventions/pair.ts";
 import type { Convention, EmptyRowBehaviour, Numbering } from "./conventions/schema.ts";
+import type { TextPart } from "./counting/counted-text.ts";
 import { type ImageRanges, rangeOf } from "./counting/image-ranges.ts";
 import type { Grid, Matrix } from "./grid.ts";
 import { textsOf } from "./input.ts";
 import { type Counting, type NumberedRow, numberedRow } from "./numbering.ts";
 import { feedForwardRuns, isZeroed } from "./outcome.ts";
 
-/** The rows of a batch, prompt by prompt. */
+/** The rows of texts, one text after the other. */
+export const rowsOfTexts = (
+  texts: readonly TextPart[],
+  images: number,
+  convention: Convention,
+): NumberedRow[] =>
+  texts.flatMap((part) => part.text.kinds.map((_, l) => numberedRow(part, l, images, convention)));
+
+/** The rows of a batch. */
 const rowsOf = (locations: Matrix, images: number, convention: Convention): NumberedRow[] =>
-  textsOf(locations, images, convention).flatMap((part) =>
-    part.text.kinds.map((_, l) => numberedRow(part, l, images, convention)),
-  );
+  rowsOfTexts(textsOf(locations, images, convention), images, convention);
 
 /** Numbers with a shape, in row-major order. */
 export interface TextTimes {

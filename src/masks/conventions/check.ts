@@ -1,6 +1,6 @@
 // What a convention has to be. Values from outside are checked once per call, before they decide a mask.
 import { comparisons } from "../numbering.ts";
-import { CACHED_STEPS, type Convention, FIELD_VALUES, REFUSES } from "./schema.ts";
+import { CACHED_STEPS, FIELD_VALUES, REFUSES } from "./schema.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -24,21 +24,27 @@ function isCompareObject(value: unknown): boolean {
 const shown = (value: unknown): string =>
   typeof value === "object" || typeof value === "string" ? JSON.stringify(value).slice(0, 40) : String(value);
 
-/** The reason why a value is no convention, a clause without its full stop; null where it has the fields of one. */
-export function conventionFault(value: unknown): string | null {
-  if (Object(value) !== value)
-    return `A convention is an object, such as conventionOf("immediate") finds, not ${shown(value)}`;
-  for (const [name, values] of Object.entries(VALUES)) {
-    const given = (value as Fields)[name];
-    const orObject = name === "compare" ? OR_OBJECT : "";
-    if (!values.includes(given) && !(orObject && isCompareObject(given)))
-      return `A convention's ${name} is ${values.map(shown).join(" or ")}${orObject}, not ${shown(given)}`;
-  }
-  return null;
-}
+/** The name and the values of the first field that has none of them; undefined where every field has one. */
+const wrongField = (value: Fields): [name: string, values: readonly unknown[]] | undefined =>
+  Object.entries(VALUES).find(
+    ([name, values]) =>
+      !values.includes(value[name]) && !(name === "compare" && isCompareObject(value[name])),
+  );
+
+/** Whether a value has the fields of a convention. */
+export const isConvention = (value: unknown): boolean =>
+  Object(value) === value && wrongField(value as Fields) === undefined;
 
 /** Throws a RangeError where a value lacks a field of a convention, or has another value there. [mask.input] */
-export function checkConvention(convention: Convention): void {
-  const fault = conventionFault(convention);
-  if (fault !== null) throw new RangeError(`${fault}.`); // [mask.input]
+export function checkConvention(convention: unknown): void {
+  const fields: Fields = Object(convention);
+  if (fields !== convention)
+    throw new RangeError(
+      `A convention is an object, such as conventionOf("immediate") finds, not ${shown(convention)}.`,
+    ); // [mask.input]
+  const [name, values] = wrongField(fields) ?? [];
+  if (name === undefined) return;
+  throw new RangeError(
+    `A convention's ${name} is ${values?.map(shown).join(" or ")}${name === "compare" ? OR_OBJECT : ""}, not ${shown(fields[name])}.`,
+  ); // [mask.input]
 }

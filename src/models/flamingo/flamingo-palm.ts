@@ -2,13 +2,12 @@
 // Chowdhery et al., arXiv 2204.02311.
 
 import { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-block.ts";
+import { visibilityOfText } from "../../blocks/media-visibility.ts";
 import { ParallelTransformerBlock, type SharedKeyValues } from "../../blocks/parallel-transformer-block.ts";
 import { type HeadOptions, headChecks } from "../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
 import { conventionIn } from "../../masks/conventions/pair.ts";
 import type { Convention } from "../../masks/conventions/schema.ts";
-import { mediaLocations } from "../../masks/grid.ts";
-import { visibilityOf } from "../../masks/media-mask.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
 import { PaLMLayerNorm } from "../../nn/norms/layer-norm.ts";
@@ -213,7 +212,7 @@ export class FlamingoPaLM implements LanguageModel {
     // #region forward
     const perceived = this.perceive(media);
     const visibility =
-      perceived && visibilityOf(mediaLocations(text, mediaTokenId), perceived.shape[1] ?? 0, convention);
+      perceived && visibilityOfText(text, (id) => id === mediaTokenId, perceived.shape[1] ?? 0, convention); // [mask.location]
     const at = { ...wholeTexts(b, l), media: perceived, visibility };
     let x = this.embed(text);
     for (const layer of this.layers) x = layer.forward(x, at, null).x;
