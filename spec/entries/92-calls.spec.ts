@@ -1,5 +1,9 @@
 // Public functions called from JavaScript without their options or operands: the error is one of the package, in a sentence.
 import { expect, test } from "vitest";
+import * as conformance from "../../src/entries/conformance.ts";
+import * as evaluation from "../../src/entries/evaluation.ts";
+import * as generation from "../../src/entries/generation.ts";
+import * as io from "../../src/entries/io.ts";
 import * as masks from "../../src/entries/masks.ts";
 import * as nn from "../../src/entries/nn.ts";
 import * as training from "../../src/entries/training.ts";
@@ -80,6 +84,38 @@ test.each<[string, () => unknown, RegExp]>([
     /Ids and locations are \{ shape/,
   ],
   ["textTime without locations", () => loose(masks.textTime)(), /Ids and locations are/],
+  ["f1 of a number", () => loose(evaluation.f1)(1, "x"), /^f1: answer is of type number; it must be a text/],
+  [
+    "f1 without the right answer",
+    () => loose(evaluation.f1)("x"),
+    /^f1: right is undefined; it must be a text/,
+  ],
+  [
+    "accuracy without labels",
+    () => loose(evaluation.accuracy)([1]),
+    /^accuracy: labels is undefined; it must be a list/,
+  ],
+  [
+    "byteText of a number",
+    () => loose(io.byteText)(5),
+    /^byteText: ids is of type number; it must be a list or another iterable/,
+  ],
+  [
+    "writeSafetensors of a list",
+    () => loose(io.writeSafetensors)([]),
+    /^writeSafetensors: tensors is a list; it must be a Map/,
+  ],
+  ["record of null", () => loose(flamboyance.record)(null), /^record: f is null; it must be a function/],
+  [
+    "describeMemoryPlan of another object",
+    () => loose(io.describeMemoryPlan)({}),
+    /^describeMemoryPlan: plan is an object without intermediates; it must be a plan, as memoryPlan/,
+  ],
+  [
+    "resizeImage without an image",
+    () => loose(io.resizeImage)(),
+    /^resizeImage: image is undefined; it must be an image, as readImage returns it/,
+  ],
 ])("[options.values] %s is refused in a sentence", (_, call, words) => {
   let error: unknown = null;
   try {
@@ -90,4 +126,65 @@ test.each<[string, () => unknown, RegExp]>([
   const { name, message } = error as Error;
   expect(["RuleError", "ShapeError", "RangeError"]).toContain(name);
   expect(message).toMatch(words);
+});
+
+const IN_EVERY_BUNDLE =
+  "every bundle of a model, or of a mask, would hold the check; its arguments are typed";
+
+/** Functions whose calls without arguments end in an error of JavaScript, and why they have no check. */
+const UNCHECKED: Readonly<Record<string, string>> = {
+  scope: IN_EVERY_BUNDLE,
+  shapes: IN_EVERY_BUNDLE,
+  countText: IN_EVERY_BUNDLE,
+  feedForwardRuns: IN_EVERY_BUNDLE,
+  ForeignCheckpointError: "loadCheckpoint makes it",
+  MaskExplanation: "explainMask makes it",
+  differenceSentence: "takes a difference of differenceOf",
+  explainRow: "takes a row of maskRows",
+  findingSentence: "takes a finding of findingsOf",
+  reasonClause: "takes a reason of explainRow",
+  rowOutcome: "takes the images of a row of maskRows",
+  rowReason: "takes a row of maskRows",
+  runsOf: "takes rows of maskRows",
+  tilesOf: "takes the tiles of a prompt, as maskRows does, which checks them",
+  violationSentence: "takes a violation of violationsOf",
+  wholeText: "takes a text of countText",
+};
+
+/** The errors of the package: anything else is a mistake in it. */
+const OWN = ["RuleError", "ShapeError", "LoadError", "RangeError", "CheckpointError", "StateDictError"];
+
+const isClass = (f: unknown): boolean => /^class\b/.test(Function.prototype.toString.call(f));
+
+/** Calls or constructs, and takes the first step of what it returns: the body of a generator begins there. */
+async function begun(f: unknown, args: readonly unknown[]): Promise<void> {
+  const result = await (isClass(f) ? made(f)(...args) : loose(f)(...args));
+  const { next } = (result ?? {}) as { next?: unknown };
+  if (typeof next === "function") await next.call(result);
+}
+
+const entries = { flamboyance, nn, masks, training, generation, evaluation, conformance, io };
+const functions = Object.entries(entries).flatMap(([entry, names]) =>
+  Object.entries(names).flatMap(([name, f]) => (typeof f === "function" ? [[name, entry, f] as const] : [])),
+);
+
+test.each(functions.filter(([name]) => !(name in UNCHECKED) && name !== "auto"))(
+  "[options.values] %s of %s without arguments runs, or is refused in a sentence",
+  async (name, _entry, f) => {
+    for (const args of name in masks ? [[]] : [[], [{}]]) {
+      const error: unknown = await begun(f, args).then(
+        () => null,
+        (thrown: unknown) => thrown,
+      );
+      if (error === null) continue;
+      expect(OWN, String(error)).toContain((error as Error).name);
+      expect(String(error)).not.toMatch(/Cannot |is not a function|is not iterable|not an instance/);
+    }
+  },
+);
+
+test("every exception of the calls without arguments is needed", async () => {
+  const all = new Map(functions.map(([name, , f]) => [name, f]));
+  for (const name of Object.keys(UNCHECKED))
+    await expect(begun(all.get(name), []), name).rejects.toThrow(TypeError);
 });

@@ -1,4 +1,5 @@
 // Answers in generated text, as evaluate.py of open-flamingo 2.0.1 takes them: coco_metric.py and vqa_metric.py.
+import { checkGiven } from "../tensor/given.ts";
 
 /** The text before the first match. */
 function before(text: string, pattern: RegExp): string {
@@ -7,10 +8,16 @@ function before(text: string, pattern: RegExp): string {
 }
 
 /** A caption: the text before the next "Output", without quotation marks. */
-export const captionAnswer = (text: string): string => before(text, /Output/).replaceAll('"', ""); // [evaluate.caption-answer]
+export function captionAnswer(text: string): string {
+  checkGiven("captionAnswer", { text }, "a text");
+  return before(text, /Output/).replaceAll('"', ""); // [evaluate.caption-answer]
+}
 
 /** A short answer: the text before the first "Question", "Answer" or "Short", and before the first comma with a space behind it. */
-export const vqaAnswer = (text: string): string => before(before(text, /Question|Answer|Short/), /, /); // [evaluate.vqa-answer]
+export function vqaAnswer(text: string): string {
+  checkGiven("vqaAnswer", { text }, "a text");
+  return before(before(text, /Question|Answer|Short/), /, /); // [evaluate.vqa-answer]
+}
 
 /** The settings with which the release generates captions and short answers; `maxTokens` of short answers is 10 for TextVQA. */
 export const ANSWER_SETTINGS = {

@@ -2,6 +2,7 @@
 // (open_flamingo/eval/evaluate.py, evaluate_classification).
 import { softmaxOf } from "../generation/choose.ts";
 import { checkValue, count } from "../nn/options.ts";
+import { checkGiven } from "../tensor/given.ts";
 import { generator, permutation } from "../tensor/random.ts";
 
 /** The largest number of orders, as in the release: 3!. */
@@ -17,9 +18,15 @@ export function ensembleOrders(n: number, seed: number): number[][] {
 }
 
 /** The mean of the log-probabilities of classes over orders of the demonstrations, [order][class]. */
-export const ensembled = (orders: readonly (readonly number[])[]): number[] =>
-  (orders[0] ?? []).map((_, at) => orders.reduce((sum, row) => sum + (row[at] ?? 0), 0) / orders.length); // [evaluate.ensemble]
+export function ensembled(orders: readonly (readonly number[])[]): number[] {
+  checkGiven("ensembled", { orders }, "a list");
+  return (orders[0] ?? []).map(
+    (_, at) => orders.reduce((sum, row) => sum + (row[at] ?? 0), 0) / orders.length,
+  ); // [evaluate.ensemble]
+}
 
 /** The probability of each class among all of them, given their log-probabilities. */
-export const classProbabilities = (logprobs: readonly number[]): number[] =>
-  Array.from(softmaxOf(Float64Array.from(logprobs))); // [evaluate.class-probabilities]
+export function classProbabilities(logprobs: readonly number[]): number[] {
+  checkGiven("classProbabilities", { logprobs }, "a list");
+  return Array.from(softmaxOf(Float64Array.from(logprobs))); // [evaluate.class-probabilities]
+}

@@ -1,6 +1,7 @@
 // The prompts with which KOSMOS-1 is evaluated: Huang et al., arXiv 2302.14045, §4 and the tables and figures named below.
 import { type Check, checked, listOf, optional, passing } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
+import { checkGiven, checkMember } from "../tensor/given.ts";
 import { checkPromptText } from "./prompts.ts";
 
 /** A piece of a prompt: text, or an image. */
@@ -145,6 +146,8 @@ export function kosmosPrompt<Q, I>(
   query: KosmosExample<Q, I>,
   options: KosmosPromptOptions = {},
 ): PromptSegment<I>[] {
+  checkMember("kosmosPrompt", { task }, "images", "a task, such as kosmosCaptions");
+  checkGiven("kosmosPrompt", { demonstrations }, "a list");
   const { separator = task.images > 0 ? "" : " " } = checked("kosmosPrompt", options, checks);
   const shown = demonstrations.flatMap((one, i) => [
     ...exampleOf(task, one, `demonstration ${i}`, ` ${one.answer}`),
@@ -164,6 +167,7 @@ const NUMBERS: ReadonlyMap<number, string> = new Map([
  * answer. Throws a RuleError unless the matrix has 3, 4 or 8 images.
  */
 export function kosmosIqPrompt<I>(matrix: readonly I[], candidate: I): PromptSegment<I>[] {
+  checkGiven("kosmosIqPrompt", { matrix }, "a list");
   const number = NUMBERS.get(matrix.length);
   if (number === undefined)
     throw new RuleError(

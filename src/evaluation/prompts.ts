@@ -3,6 +3,7 @@
 import { stripped } from "../io/tokenizers/text/characters.ts";
 import { FLAMINGO_TOKENS } from "../models/open-flamingo/tokens.ts";
 import { RuleError } from "../tensor/errors.ts";
+import { checkGiven, checkMember } from "../tensor/given.ts";
 import { type EvaluationProfile, evaluationProfiles } from "./profiles.ts";
 
 const { image: IMAGE, endOfChunk: END } = FLAMINGO_TOKENS;
@@ -92,6 +93,9 @@ export function fewShotPrompt<Q, I>(
   query: { readonly query: Q; readonly image: I },
   { textOnly = false, profile = "flamboyance" }: PromptOptions = {},
 ): PromptWithImages<I> {
+  checkMember("fewShotPrompt", { task }, "separator", "a task, such as captionTask");
+  checkGiven("fewShotPrompt", { demonstrations }, "a list");
+  checkMember("fewShotPrompt", { query }, "query", "an object with query and image");
   const { before, written, separator, answer } = task;
   const shown = demonstrations.map((one, i) => {
     const text = `${before(one.query)}${written(one.answer)}`;

@@ -4,6 +4,7 @@ import { reference } from "../kernels/reference/index.ts";
 import { run } from "../kernels/replay.ts";
 import type { ImageEncoder } from "../models/flamingo/media.ts";
 import { RuleError } from "../tensor/errors.ts";
+import { checkGiven, checkMember } from "../tensor/given.ts";
 import { sum } from "../tensor/ops/arrange.ts";
 import { mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
@@ -16,6 +17,7 @@ export interface FeatureTower {
 
 /** An image encoder as a tower: with its own features, or with the mean of its tokens where it has none. */
 export function towerOf(encoder: ImageEncoder): FeatureTower {
+  checkMember("towerOf", { encoder }, "forward", "an image encoder, such as a ViT");
   if (hasFeatures(encoder)) return encoder;
   return new MeanOfTokens(encoder); // [evaluate.mean-of-tokens]
 }
@@ -60,6 +62,7 @@ export async function imageFeatures(
   batches: Iterable<Tensor<"b c h w">> | AsyncIterable<Tensor<"b c h w">>,
   { backend = reference() }: { readonly backend?: Backend | undefined } = {},
 ): Promise<Feature[]> {
+  checkMember("imageFeatures", { tower }, "features", "a tower, as towerOf returns it");
   const found: Feature[] = [];
   for await (const images of batches) {
     const features = await run(backend, () => tower.features(images), { model: tower });
@@ -76,6 +79,7 @@ export async function imageFeatures(
  * the query. Ties go to the first one. If there are fewer than k examples, all are taken.
  */
 export function mostSimilar(query: Feature, examples: readonly Feature[], k: number): number[] {
+  checkGiven("mostSimilar", { query, examples }, "a list");
   const similarity = examples.map((feature) => feature.reduce((sum, x, i) => sum + x * (query[i] ?? 0), 0));
   return examples
     .map((_, i) => i)

@@ -1,4 +1,5 @@
 // Choosing the next token from its scores: the highest, or one that is drawn.
+import { checkGiven } from "../tensor/given.ts";
 import type { Generator } from "../tensor/random.ts";
 import { largest } from "./largest.ts";
 
@@ -6,8 +7,10 @@ import { largest } from "./largest.ts";
 export type Choose = (scores: Float64Array) => number;
 
 /** The token with the highest score; ties go to the lowest id. */
-export const greedy: Choose = (scores) =>
-  scores.reduce((best, x, id) => (x > (scores[best] ?? 0) ? id : best), 0); // [generate.greedy]
+export const greedy: Choose = (scores) => {
+  checkGiven("greedy", { scores }, "a list");
+  return scores.reduce((best, x, id) => (x > (scores[best] ?? 0) ? id : best), 0); // [generate.greedy]
+};
 
 /** exp(scores − the highest one), and the sum of these. */
 function weightsOf(scores: Float64Array): readonly [weights: Float64Array, sum: number] {

@@ -1,6 +1,7 @@
 // Prompts as passes of a writer.
 import { shown } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
+import { checkGiven } from "../tensor/given.ts";
 import { Bool, Int } from "../tensor/tensor.ts";
 import type { Pass } from "./cached-steps.ts";
 import { tokenId } from "./options.ts";
@@ -44,6 +45,7 @@ export function batchOf(rows: Rows, padding: number): Int<"b l"> {
 
 /** Prompts as one tensor. Shorter ones are padded on the left, so that the next token follows every row's last one. */
 export function prefill(rows: Rows, padding: number): Pass {
+  checkGiven("prefill", { rows }, "a list");
   const l = longest(rows);
   const ids = new Int32Array(rows.length * l).fill(padding);
   const mask = new Uint8Array(rows.length * l);

@@ -1,4 +1,5 @@
 // The interface of a backend. Every op without a kernel is computed by its definition, rounded to the backend's precision.
+import { checkMember } from "../tensor/given.ts";
 import type { Mask, OpName, Ops, SoftmaxEmptyRow } from "../tensor/ops/table.ts";
 import type { Precision } from "../tensor/precision.ts";
 import type { Node } from "../tensor/program/program.ts";
@@ -119,5 +120,7 @@ export interface Backend {
 }
 
 /** Names of the scopes for whose derivative the backend has a kernel; `gradients` leaves these scopes fused. */
-export const differentiable = ({ scopes }: Backend): string[] =>
-  Object.keys(scopes).filter((name) => `${name}Vjp` in scopes);
+export function differentiable(backend: Backend): string[] {
+  checkMember("differentiable", { backend }, "scopes", "a backend, as reference, simd and gpu return it");
+  return Object.keys(backend.scopes).filter((name) => `${name}Vjp` in backend.scopes);
+}

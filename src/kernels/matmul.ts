@@ -2,6 +2,7 @@
 
 import { ShapeError } from "../tensor/errors.ts";
 import { einsum } from "../tensor/ops/arrange.ts";
+import { checkTensors } from "../tensor/program/apply.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { auto } from "./auto.ts";
 import type { Backend } from "./backend.ts";
@@ -21,6 +22,7 @@ export async function matmul<M extends string, K extends string, N extends strin
   b: Tensor<`${NoInfer<K>} ${N}`>,
   backend?: Backend,
 ): Promise<Tensor<`${M} ${N}`>> {
+  checkTensors("matmul", a, b);
   const [left, right] = [a.shape, b.shape];
   const sameBatch = `${left.slice(0, -2)}` === `${right.slice(0, -2)}`;
   if (left.length < 2 || left.length !== right.length || !sameBatch || left.at(-1) !== right.at(-2))

@@ -1,5 +1,6 @@
 // Compares two conventions: every row on which they differ, and the shortest prompt that distinguishes them.
 
+import { checkConvention } from "./conventions/check.ts";
 import type { Convention } from "./conventions/schema.ts";
 import { countOf, differingRanges, hasImage } from "./counting/image-ranges.ts";
 import { kindStrings } from "./exhaustive/prompts.ts";
@@ -89,6 +90,7 @@ export function distinguishingPrompt(
   other: Convention,
   { longest = 6, images = 4 }: { readonly longest?: number; readonly images?: number } = {},
 ): DistinguishingPrompt | null {
+  for (const convention of [one, other]) checkConvention(convention);
   const letters = [one, other].some(({ endTokens }) => endTokens === "cut") ? 3 : 2;
   for (let length = 1; length <= longest; length++) {
     for (let n = 1; n <= images; n++) {

@@ -1,5 +1,6 @@
 // Properties that a mask should have. Each is checked on one prompt, or on every short prompt.
 
+import { checkConvention } from "./conventions/check.ts";
 import type { Convention } from "./conventions/schema.ts";
 import { TOKEN } from "./counting/counted-text.ts";
 import { containsRange } from "./counting/image-ranges.ts";
@@ -96,12 +97,15 @@ export const invariants: Readonly<Record<InvariantName, string>> = {
   "padding-side": "Padding on either side changes no row of a real token.",
 };
 
-/** The invariants that one prompt breaks. */
+/** The invariants that one prompt breaks. Throws a RangeError for kinds that are no list, and for a value that is no convention. */
 export function violationsOf(
   kinds: readonly number[],
   images: number,
   convention: Convention,
 ): InvariantViolation[] {
+  checkConvention(convention);
+  if (!Array.isArray(kinds))
+    throw new RangeError(`The kinds of tokens are a list of numbers, not ${String(kinds)}.`); // [mask.input]
   return NAMES.flatMap((invariant) => {
     const breach = checks[invariant](kinds, images, convention);
     return breach ? [{ invariant, kinds, images, ...breach }] : [];
@@ -116,6 +120,7 @@ export function verdictsOf(
   convention: Convention,
   { longest = 5, images = 3 }: { readonly longest?: number; readonly images?: number } = {},
 ): Record<InvariantName, InvariantViolation | null> {
+  checkConvention(convention);
   const letters = convention.endTokens === "cut" ? 3 : 2;
   const lengths = Array.from({ length: longest }, (_, i) => i + 1);
   const verdictOf = (invariant: InvariantName): InvariantViolation | null => {

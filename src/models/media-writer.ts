@@ -1,6 +1,7 @@
 // Language models whose layers read images: what their layers are given in a pass, and their steps.
 import { passVisibility } from "../masks/decoding/passes.ts";
 import { type Grid, mediaLocations } from "../masks/grid.ts";
+import { checkMember } from "../tensor/given.ts";
 import type { Bool, Tensor } from "../tensor/tensor.ts";
 import { type Decoding, decodingOf } from "./language-model.ts";
 import {
@@ -40,6 +41,7 @@ function realImages({ text, moved }: ReadText, mask: Bool<"b s">, mediaTokenId: 
 
 /** A writer with its step: the one that it has, or that of its language model. */
 export function withStep(writer: Writer): WriterWithStep {
+  checkMember("withStep", { writer }, "model", "a writer, as writerOf returns it");
   if ("step" in writer) return writer;
   const { model, decoder, text } = writer;
   return {

@@ -1,5 +1,6 @@
 // A memory plan as lines of text.
 import { written } from "../nn/options.ts";
+import { checkMember } from "../tensor/given.ts";
 import { printableLine } from "../terminal/width.ts";
 import type { MemoryPlan } from "./memory-plan.ts";
 
@@ -31,6 +32,12 @@ function verdict({ simd }: MemoryPlan): string {
 
 /** The plan as lines: a heading, then one line for each part of the memory. */
 export function describeMemoryPlan(plan: MemoryPlan): string[] {
+  checkMember(
+    "describeMemoryPlan",
+    { plan },
+    "intermediates",
+    "a plan, as memoryPlan, flamingoMemoryPlan and kosmosMemoryPlan return it",
+  );
   const { cache, intermediates, texts } = plan;
   const each = texts === 1 ? "" : ` of each of ${texts} texts`;
   const rows = [

@@ -79,12 +79,12 @@ export function permutation(size: number, { uniform }: Generator): Int32Array {
  * is drawn when the function is called. Throws a RuleError if p is no probability.
  * Shapes: x `...` → `...`.
  */
-export function dropout<A extends string>(x: Tensor<A>, p: number, { uniform }: Generator): Tensor<A> {
+export function dropout<A extends string>(x: Tensor<A>, p: number, random: Generator): Tensor<A> {
   if (!(typeof p === "number" && p >= 0 && p <= 1))
     throw new RuleError(`dropout with p = ${String(p)}, which is not a probability`, "dropout.mean");
   const keep = new Bool<A>(
     x.shape,
-    Uint8Array.from({ length: x.size }, () => (uniform() < p ? 0 : 1)), // [dropout.mask]
+    Uint8Array.from({ length: x.size }, () => (random.uniform() < p ? 0 : 1)), // [dropout.mask]
   );
   return mulScalar(where(keep, x), p < 1 ? 1 / (1 - p) : 0); // [dropout.mean]
 }

@@ -1,5 +1,6 @@
 // Gradients by parameter name: their global norm, clipping, and accumulation.
 import { type Check, checkValue, passing } from "../nn/options.ts";
+import { checkGiven } from "../tensor/given.ts";
 import { flat, Tensor, view } from "../tensor/tensor.ts";
 import type { Named } from "./optimizers/optimizer.ts";
 
@@ -12,6 +13,7 @@ const weightCheck: Check = passing("a finite number", Number.isFinite);
 
 /** √ Σ g² over all elements of all gradients. */
 export function globalNorm(gradients: Named): number {
+  checkGiven("globalNorm", { gradients }, "a Map");
   let squares = 0;
   for (const g of gradients.values()) for (const x of g.flat()) squares += x * x; // [clip.global]
   return Math.sqrt(squares);

@@ -4,6 +4,7 @@ import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";
 import { gradientOf, gradients } from "../tensor/autodiff/gradients.ts";
 import { RuleError } from "../tensor/errors.ts";
+import { checkGiven, checkMember } from "../tensor/given.ts";
 import { gradientCheckpointing, keepTaps } from "../tensor/program/checkpointing.ts";
 import type { Program } from "../tensor/program/program.ts";
 import { withTaps } from "../tensor/program/program.ts";
@@ -56,6 +57,8 @@ export async function lossAndGradients(
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<LossAndGradients> {
+  checkGiven("lossAndGradients", { loss }, "a function");
+  checkMember("lossAndGradients", { options }, "model", "an object with at least model and names");
   const { backend = reference("float64"), signal, names } = options;
   const program = stepProgram(loss, { fused: differentiable(backend), ...options }); // [train.fused]
   const { outputs } = await replay(program, backend, { signal }); // [train.abort]

@@ -3,6 +3,7 @@
 import { checkValue, object, shown } from "../nn/options.ts";
 import { parameterNames, stateDict } from "../nn/state-dict.ts";
 import { RuleError } from "../tensor/errors.ts";
+import { checkGiven } from "../tensor/given.ts";
 import type { ParameterGroup } from "./optimizers/optimizer.ts";
 
 /** A model that names sets of its parameters, such as the one that its paper trains. */
@@ -37,6 +38,7 @@ export function trainable<S extends string>(model: HasParameterSets<S>, set: NoI
 /** Two parameter groups, as is usual: matrices decay; scales, biases, gates and other vectors do not. */
 export function decayGroups(model: object, names: readonly string[]): ParameterGroup[] {
   const state = stateDict(model);
+  checkGiven("decayGroups", { names }, "a list");
   const isMatrix = (name: string): boolean => (state.get(name)?.shape.length ?? 0) > 1;
   return [
     { names: names.filter(isMatrix) },

@@ -8,6 +8,7 @@ import type { Tokenizer } from "../io/tokenizers/tokenizer.ts";
 import type { Writer } from "../models/writer.ts";
 import type { LoadedModel } from "../pretrained/load-pretrained.ts";
 import { RuleError } from "../tensor/errors.ts";
+import { checkGiven, checkMember } from "../tensor/given.ts";
 import { endTokensOf } from "./end-tokens.ts";
 import { RowText } from "./row-text.ts";
 
@@ -45,6 +46,17 @@ export interface TextModel {
 type Prompts = readonly (readonly number[])[];
 
 /** The options of generation, with a length that the model can read. Throws a RuleError if a prompt alone is too long. */
+function checkModel(caller: string, model: unknown, prompts: unknown, options: unknown): void {
+  checkMember(
+    caller,
+    { model },
+    "tokenizer",
+    "an object with a model, as loadPretrained returns it, and its tokenizer",
+  );
+  checkGiven(caller, { prompts }, "a list");
+  checkMember(caller, { options }, "maxTokens", "an object with at least maxTokens");
+}
+
 function generationOptions(
   { model, tokenizer }: TextModel,
   prompts: Prompts,
@@ -112,6 +124,7 @@ export async function* writeText(
   prompts: Prompts,
   options: WriteOptions,
 ): AsyncGenerator<Piece, void> {
+  checkModel("writeText", model, prompts, options);
   const known = generationOptions(model, prompts, options);
   const { stopStrings = [], maxTokens, stop, signal, returns = 1 } = known;
   const rows = Array.from({ length: prompts.length * returns }, (_, row) => {
@@ -145,6 +158,7 @@ export async function writeBeams(
   prompts: Prompts,
   options: WriteOptions,
 ): Promise<BeamText[][]> {
+  checkModel("writeBeams", model, prompts, options);
   const known = generationOptions(model, prompts, options);
   const found = await beamSearch(model.model.writer, prompts, known);
   return found.map((beams) => beams.map((beam) => beamText(model, beam, known))); // [write.beams]

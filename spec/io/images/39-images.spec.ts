@@ -199,7 +199,7 @@ test("[image.modes] another mode is refused", async () => {
 
 test("[image.value] sides, channels and bytes of an image fit together", () => {
   const good = { width: 2, height: 3, channels: 3, data: new Uint8Array(18) } as const;
-  expect(() => checkImage(good)).not.toThrow();
+  expect(() => checkImage("resizeImage", good)).not.toThrow();
   const broken = [
     { ...good, width: 0, data: new Uint8Array(0) },
     { ...good, width: 2.5, height: 2, data: new Uint8Array(15) },
@@ -208,7 +208,7 @@ test("[image.value] sides, channels and bytes of an image fit together", () => {
     { ...good, data: new Uint8Array(19) },
     { ...good, data: new Uint16Array(18) as unknown as Uint8Array },
   ];
-  for (const image of broken) expect(() => checkImage(image)).toThrow(ShapeError);
+  for (const image of broken) expect(() => checkImage("resizeImage", image)).toThrow(ShapeError);
 });
 
 test("the module of libjpeg-turbo is that of the development dependency", () => {

@@ -9,6 +9,7 @@ import { type ReplayOptions, replay } from "../../kernels/replay.ts";
 import { loadStateDict, parameterNames, stateDict } from "../../nn/state-dict.ts";
 import { gradientOf, gradients } from "../../tensor/autodiff/gradients.ts";
 import { LoadError, nameAndMessageOf, RuleError, ShapeError } from "../../tensor/errors.ts";
+import { checkMember } from "../../tensor/given.ts";
 import { mul, sumAll } from "../../tensor/ops/functions.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import type { Program } from "../../tensor/program/program.ts";
@@ -276,6 +277,8 @@ export async function checkCase(
   backend: Backend,
   options: CheckOptions = {},
 ): Promise<CaseVerdict> {
+  checkMember("checkCase", { golden }, "manifest", "a golden case, as readCase returns it");
+  checkMember("checkCase", { backend }, "precision", "a backend, as reference, simd and gpu return it");
   const { id, source, raises } = golden.manifest;
   const base = { id, module: moduleName(source), precision: backend.precision };
   let phase: Raises["phase"] = "construct";

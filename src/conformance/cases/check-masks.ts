@@ -5,6 +5,7 @@ import type { Convention } from "../../masks/conventions/schema.ts";
 import { EFFECT } from "../../masks/exhaustive/effect.ts";
 import { effectsOf, MODES, type Mode, promptsOfMode } from "../../masks/exhaustive/exhaustive.ts";
 import type { ShortPrompt } from "../../masks/exhaustive/prompts.ts";
+import { checkMember } from "../../tensor/given.ts";
 
 /** The verdict on one release that was run. */
 export interface MaskVerdict {
@@ -126,6 +127,7 @@ export function checkMasks(
     readonly onProgress?: (done: number, total: number, name: string) => void;
   } = {},
 ): MaskVerdict[] {
+  checkMember("checkMasks", { cases }, "sources", "the exhaustive cases of masks");
   const { conventionFor = conventionOf, effects = effectsOf, onProgress } = options;
   const expected = expectations(effects);
   return cases.sources.map((source, i) => {

@@ -3,6 +3,7 @@
 import type { CaseTolerance, HalfNoise } from "../../io/golden/manifest.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
 import { indexOf } from "../../io/wording.ts";
+import { checkMember } from "../../tensor/given.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { Bool, Int, indexAt, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { type Distance, distance, exactDistance, norm, withoutFill } from "./distance.ts";
@@ -60,6 +61,7 @@ export function compareTensors(
   expected: Stored,
   tolerance: number,
 ): Comparison {
+  checkMember("compareTensors", { expected }, "shape", "a Tensor, an Int or a Bool");
   const exact = !(expected instanceof Tensor);
   const allowed = exact ? 0 : tolerance;
   const base = { tensor: name, tolerance: allowed, rows: rowsOf(expected) };

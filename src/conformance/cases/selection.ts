@@ -2,6 +2,7 @@
 import { type CaseListing, listCases, readCase } from "../../io/golden/cases.ts";
 import type { CaseManifest } from "../../io/golden/manifest.ts";
 import { nameAndMessageOf } from "../../tensor/errors.ts";
+import { checkMember } from "../../tensor/given.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { moduleName } from "../sources/registry.ts";
 import type { CaseVerdict, Status } from "./verdict.ts";
@@ -37,8 +38,10 @@ interface Readable {
  */
 export function selectCases(
   paths: readonly string[],
-  { full, matched = new Set() }: { readonly full: boolean; readonly matched?: ReadonlySet<string> },
+  options: { readonly full: boolean; readonly matched?: ReadonlySet<string> },
 ): CaseSelection {
+  checkMember("selectCases", { options }, "full", "an object with full, which is true or false");
+  const { full, matched = new Set() } = options;
   const { folders, broken, otherKinds } = listCases(paths);
   const rejected: NotRun[] = broken.map(({ path, problem }) => notRun("errored", path, problem));
   const cases: Readable[] = [];

@@ -1,6 +1,7 @@
 // The verdict on a golden case, and the summary of several.
 import { counted } from "../../kernels/dispatch.ts";
 import type { KernelReport } from "../../kernels/replay.ts";
+import { checkGiven } from "../../tensor/given.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import type { Comparison } from "./compare.ts";
 
@@ -96,6 +97,7 @@ export function byCase(verdicts: readonly CaseVerdict[]): CaseVerdict[] {
 
 /** Counts the results of cases. */
 export function summariseCases(verdicts: readonly CaseVerdict[]): CaseSummary {
+  checkGiven("summariseCases", { verdicts }, "a list");
   const cases = byCase(verdicts);
   const count = (status: Status) => cases.filter((v) => v.status === status).length;
   return {

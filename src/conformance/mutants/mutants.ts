@@ -1,5 +1,6 @@
 // All mutants, and the search for the one that explains an output. The table is in spec/conformance/mutants/95-mutants.md.
 import type { GoldenCase } from "../../io/golden/cases.ts";
+import { checkMember } from "../../tensor/given.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { Tensor, view } from "../../tensor/tensor.ts";
 import { compareTensors, noiseIn, toleranceFor } from "../cases/compare.ts";
@@ -60,6 +61,8 @@ export function nearestMutant(
   actual: Tensor,
   { precision = "float32", likely = [], expired = () => false }: MutantSearchOptions = {},
 ): MutantMatch | null {
+  checkMember("nearestMutant", { golden }, "manifest", "a golden case, as readCase returns it");
+  checkMember("nearestMutant", { actual }, "flat", "a tensor");
   const output = `outputs.${golden.manifest.outputs[0]}`;
   const [noise, expected] = [noiseIn(precision, golden.manifest.tolerance), golden.expected.get(output)];
   if (typeof noise === "string" || !(expected instanceof Tensor)) return null;

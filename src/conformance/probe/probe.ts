@@ -1,6 +1,7 @@
 // Identifies the mask of an implementation: changes one image at a time, measures which rows change, and finds the
 // convention, or the known mistake, with the same effects.
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
+import { checkGiven, checkMember } from "../../tensor/given.ts";
 import { causalWithoutMask, countingRestarts, maskMistakes } from "../mistakes/mask-mistakes.ts";
 import type { Mistake } from "../mistakes/mistake.ts";
 import { type Ask, answerOrRefusal, asking, isRefusal, type ProbeAdapter, type Refusal } from "./ask.ts";
@@ -72,10 +73,10 @@ function mistakesIn(measured: Measured, { prompts }: ProbeCall): ConventionCandi
 }
 
 /** Compares the rows of an adapter with every convention and known mistake. */
-export async function findConvention(
-  adapter: ProbeAdapter,
-  { shape, expect = null }: ProbeOptions,
-): Promise<ProbeResult> {
+export async function findConvention(adapter: ProbeAdapter, options: ProbeOptions): Promise<ProbeResult> {
+  checkGiven("findConvention", { adapter }, "a function");
+  checkMember("findConvention", { options }, "shape", "an object with a shape, the sizes of the model");
+  const { shape, expect = null } = options;
   const ask = asking(adapter, shape);
   const first = await firstAnswer(ask);
   const { call } = first.base;

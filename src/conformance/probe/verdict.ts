@@ -1,5 +1,6 @@
 // The verdict of a probe, as values.
 import type { Convention } from "../../masks/conventions/schema.ts";
+import { checkMember } from "../../tensor/given.ts";
 import type { Refusal } from "./ask.ts";
 import type { BatchFault } from "./batch/independence.ts";
 import type { ConventionCandidate, ProbeResult } from "./probe.ts";
@@ -73,6 +74,7 @@ function verdictOnAnswers(result: ProbeResult, expect: Convention | null): Probe
 
 /** [probe.names] */
 export function probeVerdict(result: ProbeResult, expect: Convention | null): ProbeVerdict {
+  checkMember("probeVerdict", { result }, "refused", "a result, as findConvention returns it");
   const { batch, refused } = result;
   if (batch) {
     const status = batch.dependence === "random" ? "inconclusive" : "dependent"; // [probe.batch-fault]

@@ -1,6 +1,7 @@
 // The message with which a released package refuses the input that this package refuses with an error. A port reproduces a release, so
 // its users meet these messages.
 import { type Facts, RuleError, type ShapeError } from "../../tensor/errors.ts";
+import { checkMember } from "../../tensor/given.ts";
 import { missingArguments, refusedValue, unexpectedArgument } from "./options.ts";
 import { rules } from "./rules.ts";
 import { places } from "./shapes.ts";
@@ -22,6 +23,7 @@ const all: ReadonlyMap<string, Words> = new Map<string, Words>([
  * its message is not known.
  */
 export function releaseMessage(error: RuleError | ShapeError): string | null {
+  checkMember("releaseMessage", { error }, "facts", "a RuleError or a ShapeError");
   const words = all.get((error instanceof RuleError ? error.rule : error.place) ?? "");
   if (words === undefined || typeof words === "string") return words ?? null;
   return Object.keys(error.facts).length > 0 ? (words as (facts: Facts) => string | null)(error.facts) : null;

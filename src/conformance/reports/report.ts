@@ -1,4 +1,5 @@
 // Verdicts as JSON, JUnit XML and Markdown. The table for terminals is in src/cli.
+import { checkGiven } from "../../tensor/given.ts";
 import { markdownText } from "../../terminal/markdown.ts";
 import type { Comparison } from "../cases/compare.ts";
 import { byCase, type CaseVerdict, kernelsOf, summariseCases } from "../cases/verdict.ts";
@@ -21,6 +22,7 @@ const worst = (c: Comparison | null) =>
 
 /** The document of `--json`; its keys are stable. `skipped` is there if a case was, and the keys of `more` are added. */
 export function casesAsJson(verdicts: readonly CaseVerdict[], more: object = {}): string {
+  checkGiven("casesAsJson", { verdicts }, "a list");
   const all = byCase(verdicts);
   const skipped = all
     .filter(({ status }) => status === "skipped")
@@ -60,6 +62,7 @@ const reason = (v: CaseVerdict): string => v.error ?? (v.firstDivergence ? descr
 
 /** The results of cases as a JUnit XML document. */
 export function casesAsJunit(verdicts: readonly CaseVerdict[]): string {
+  checkGiven("casesAsJunit", { verdicts }, "a list");
   const { cases, failed, errored, skipped } = summariseCases(verdicts);
   const rows = byCase(verdicts).map((v) => {
     const open = `  <testcase classname="${xml(v.module)}" name="${xml(v.id)}"`;
@@ -73,6 +76,7 @@ export function casesAsJunit(verdicts: readonly CaseVerdict[]): string {
 
 /** The results of cases as a table in Markdown. */
 export function casesAsMarkdown(verdicts: readonly CaseVerdict[]): string {
+  checkGiven("casesAsMarkdown", { verdicts }, "a list");
   const { cases, passed, failed, errored, skipped } = summariseCases(verdicts);
   const rows = byCase(verdicts).map((v) => {
     const tight = v.worst ? `${figure(v.worst.error)} of ${figure(v.worst.tolerance)}` : "";

@@ -1,6 +1,7 @@
 // Which documents of text and images are kept, as KOSMOS-1 keeps pages of Common Crawl (arXiv 2302.14045, §3.1).
 import type { Image } from "../../io/images/image.ts";
 import { type Check, checked, count, inner, optional, passing, whole } from "../../nn/options.ts";
+import { checkGiven, checkMember } from "../../tensor/given.ts";
 import { generator } from "../../tensor/random.ts";
 
 /** Which images and documents are kept. Sides of images are in pixels. */
@@ -37,6 +38,7 @@ function isPlain({ data, channels }: Image): boolean {
 
 /** Why an image is left out: it is smaller than `smallest` in one direction, or has one colour only. Null if it is kept. */
 export function imageReason(image: Image, smallest = 64): FilterReason | null {
+  checkMember("imageReason", { image }, "width", "an image, as readImage returns it");
   if (image.width < smallest || image.height < smallest) return "small image"; // [filter.small]
   return isPlain(image) ? "single-colour image" : null; // [filter.plain]
 }
@@ -58,6 +60,7 @@ export function filteredDocument(
   id: string,
   options: FilterOptions = {},
 ): Filtered {
+  checkGiven("filteredDocument", { images }, "a list");
   const known = checked("filteredDocument", options, checks);
   const { smallest = 64, mostImages = 5, keepSingle = 0.5, seed = 0 } = known;
   const removed = new Map<number, FilterReason>();

@@ -1,6 +1,7 @@
 // Mixtures of sources by weight, as KOSMOS-1 mixes its corpora (arXiv 2302.14045, §3.1 and table 20).
 import { checkValue, passing, positive, whole } from "../../nn/options.ts";
 import { Bug } from "../../tensor/errors.ts";
+import { checkGiven } from "../../tensor/given.ts";
 import { generator } from "../../tensor/random.ts";
 
 /** The share of each corpus of text in KOSMOS-1's training, per cent: table 20. They add up to 99.9. */
@@ -63,6 +64,7 @@ export function* mixed<T>(
   seed: number,
   onEmpty: (source: number) => never,
 ): Generator<{ readonly source: number; readonly pass: number; readonly item: T }, never, undefined> {
+  checkGiven("mixed", { sources, weights }, "a list");
   const all = sources.map((items): Repeated<T> => ({ items, current: items(), passes: 0 }));
   for (const source of mixture(weights, seed)) {
     const one = all[source];

@@ -13,6 +13,7 @@ import {
 import { isObject, type Json, type JsonObject, parseJson } from "../../io/json.ts";
 import { quoted } from "../../io/wording.ts";
 import { LoadError, messageOf } from "../../tensor/errors.ts";
+import { checkGiven, checkMember } from "../../tensor/given.ts";
 import { LINE_REMEDY, linesOf } from "./lines.ts";
 
 /** A piece of a document: text, or the path of an image. */
@@ -222,6 +223,7 @@ export function* samplesOf(
   name: string,
   kinds: readonly SampleKind[] | null = null,
 ): Generator<ReadSample | BadLine, void, undefined> {
+  checkMember("samplesOf", { source }, "size", "a source of bytes, with size and read");
   for (const { number: line, bytes } of linesOf(source)) {
     const place = `${name}, line ${line}`;
     if (bytes === null) {
@@ -249,6 +251,8 @@ export function* goodSamples(
   kinds: readonly SampleKind[] | null,
   onBad: (bad: BadLine) => void,
 ): Generator<ReadSample, void, undefined> {
+  checkMember("goodSamples", { source }, "size", "a source of bytes, with size and read");
+  checkGiven("goodSamples", { onBad }, "a function");
   for (const one of samplesOf(source, name, kinds)) {
     if ("problem" in one) onBad(one);
     else yield one;

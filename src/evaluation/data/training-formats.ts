@@ -1,6 +1,7 @@
 // The three training formats of KOSMOS-1 (Huang et al., arXiv 2302.14045, §2.2 and table 21), as segments for `kosmosLayout`, which adds the special
 // tokens and says which tokens have a loss.
 import type { KosmosSegment } from "../../models/kosmos/layout.ts";
+import { checkGiven, checkMember } from "../../tensor/given.ts";
 import type { Sample } from "./samples.ts";
 
 /** The segments of a sample, and its images in order. */
@@ -18,6 +19,8 @@ export function trainingText(
   sample: TrainingSample,
   encode: (text: string) => readonly number[],
 ): TrainingText {
+  checkMember("trainingText", { sample }, "kind", "a sample, as samplesOf returns it");
+  checkGiven("trainingText", { encode }, "a function");
   switch (sample.kind) {
     case "text":
       return { segments: [encode(sample.text)], images: [] }; // [format.text]

@@ -1,6 +1,7 @@
 // Which demonstrations stand before an example: drawn anew for each, from a seed, so that a run that goes on draws the same ones.
 import { checkValue, whole } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
+import { checkMember } from "../../tensor/given.ts";
 import { generator } from "../../tensor/random.ts";
 
 /**
@@ -9,13 +10,15 @@ import { generator } from "../../tensor/random.ts";
  */
 export function drawnShots(
   size: number,
-  {
-    shots,
-    seed,
-    example,
-    own,
-  }: { readonly shots: number; readonly seed: number; readonly example: number; readonly own: number | null },
+  options: {
+    readonly shots: number;
+    readonly seed: number;
+    readonly example: number;
+    readonly own: number | null;
+  },
 ): number[] {
+  checkMember("drawnShots", { options }, "shots", "an object with shots, seed, example and own");
+  const { shots, seed, example, own } = options;
   checkValue("drawnShots", "shots", shots, whole(0, 2 ** 16));
   const left = size - (own === null ? 0 : 1);
   if (shots > left)

@@ -1,4 +1,6 @@
 // The words of captions, as the evaluation of COCO's captions makes them for CIDEr: the tokenizer of the Penn Treebank (Stanford CoreNLP 3.4.1,
+import { checkGiven } from "../../tensor/given.ts";
+
 // PTBTokenizer with -lowerCase), and then no punctuation (pycocoevalcap 1.2, tokenizer/ptbtokenizer.py). Stanford's tokenizer is a large grammar; these
 // are its rules for English captions: words, contractions, hyphens, numbers, times, abbreviations, quotation marks and brackets. Where a comma or a
 // colon has no space behind it, and in addresses and emoticons, the words may be others.
@@ -58,6 +60,7 @@ const TOKEN = new RegExp(
 
 /** The words of a caption between single spaces, for `cider`. */
 export function captionTokens(caption: string): string {
+  checkGiven("captionTokens", { caption }, "a text");
   const tokens: string[] = [];
   const text = caption.toLowerCase().replace(BEYOND_THE_PLANE, " ").replace(APOSTROPHE, "'");
   // [score.caption-signs]

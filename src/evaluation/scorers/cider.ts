@@ -1,5 +1,6 @@
 // CIDEr-D of captions: Vedantam et al., arXiv 1411.5726, §4 and §5; pycocoevalcap 1.2, cider/cider_scorer.py.
 import { RuleError } from "../../tensor/errors.ts";
+import { checkGiven } from "../../tensor/given.ts";
 import { wordsOf } from "./words.ts";
 
 /** n-grams of 1 to 4 words. */
@@ -81,6 +82,7 @@ export interface Cider {
  * or one of them has no reference.
  */
 export function cider(images: readonly Captioned[]): Cider {
+  checkGiven("cider", { images }, "a list");
   if (images.length === 0) throw new RuleError("cider needs at least one image", "score.cider");
   const bare = images.findIndex(({ references }) => references.length === 0);
   if (bare >= 0)

@@ -1,5 +1,6 @@
 // Accuracy, and the area under the ROC curve (Fawcett 2006, doi 10.1016/j.patrec.2005.10.010).
 import { RuleError } from "../../tensor/errors.ts";
+import { checkGiven } from "../../tensor/given.ts";
 
 function checkPairs(what: string, a: readonly unknown[], b: readonly unknown[], names: string): void {
   if (a.length !== b.length)
@@ -9,6 +10,7 @@ function checkPairs(what: string, a: readonly unknown[], b: readonly unknown[], 
 
 /** The share of predictions that equal their labels. Throws a RuleError for no predictions, or another number of labels. */
 export function accuracy<T>(predictions: readonly T[], labels: readonly T[]): number {
+  checkGiven("accuracy", { predictions, labels }, "a list");
   checkPairs("accuracy", predictions, labels, "predictions, and labels:");
   return predictions.filter((one, i) => one === labels[i]).length / labels.length; // [score.accuracy]
 }
@@ -18,6 +20,7 @@ export function accuracy<T>(predictions: readonly T[], labels: readonly T[]): nu
  * Throws a RuleError if all labels are alike or a score is not finite.
  */
 export function rocAuc(scores: readonly number[], labels: readonly boolean[]): number {
+  checkGiven("rocAuc", { scores, labels }, "a list");
   checkPairs("rocAuc", scores, labels, "scores, and labels:");
   const bad = scores.findIndex((score) => !Number.isFinite(score));
   if (bad >= 0)

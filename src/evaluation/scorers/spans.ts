@@ -1,5 +1,6 @@
 // Exact match and F1 of answers in a text: Rajpurkar et al., arXiv 1606.05250, §6, and the official evaluation of SQuAD, as transformers 4.57.6 has
 // it (data/metrics/squad_metrics.py).
+import { checkGiven } from "../../tensor/given.ts";
 import { wordsOf } from "./words.ts";
 
 /** string.punctuation of Python: the punctuation and symbols of ASCII. */
@@ -12,11 +13,14 @@ const tokensOf = (text: string): string[] =>
   wordsOf(text.toLowerCase().replace(PUNCTUATION, "").replace(ARTICLES, " ")); // [score.span-words]
 
 /** 1 if an answer has the words of the right one in their order, else 0. */
-export const exactMatch = (answer: string, right: string): number =>
-  tokensOf(answer).join(" ") === tokensOf(right).join(" ") ? 1 : 0; // [score.exact-match]
+export function exactMatch(answer: string, right: string): number {
+  checkGiven("exactMatch", { answer, right }, "a text");
+  return tokensOf(answer).join(" ") === tokensOf(right).join(" ") ? 1 : 0; // [score.exact-match]
+}
 
 /** The harmonic mean of precision and recall of the words of an answer, without regard to their order. Two answers without words agree. */
 export function f1(answer: string, right: string): number {
+  checkGiven("f1", { answer, right }, "a text");
   const [given, wanted] = [tokensOf(answer), tokensOf(right)];
   if (given.length + wanted.length === 0) return 1; // [score.f1-empty]
   const left = new Map<string, number>();
@@ -35,6 +39,9 @@ export function f1(answer: string, right: string): number {
 
 /** The best score of an answer over several right ones; right answers without words count only if there is no other. */
 export function bestOf(score: typeof f1, answer: string, right: readonly string[]): number {
+  checkGiven("bestOf", { score }, "a function");
+  checkGiven("bestOf", { answer }, "a text");
+  checkGiven("bestOf", { right }, "a list");
   const withWords = right.filter((one) => tokensOf(one).length > 0); // [score.best-answer]
   const compared = withWords.length > 0 ? withWords : [""];
   return compared.reduce((best, one) => Math.max(best, score(answer, one)), 0);

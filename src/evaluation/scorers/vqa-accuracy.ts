@@ -3,6 +3,7 @@
 import { stripped } from "../../io/tokenizers/text/characters.ts";
 import { type Check, checked, oneOf, optional } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
+import { checkGiven } from "../../tensor/given.ts";
 import { contractions } from "./contractions.ts";
 import { wordsOf } from "./words.ts";
 
@@ -33,6 +34,7 @@ function withoutPunctuation(text: string): string {
 
 /** An answer as it is compared: without punctuation and articles, in lower case, with numbers from zero to ten as digits. */
 export function normalizedAnswer(answer: string): string {
+  checkGiven("normalizedAnswer", { answer }, "a text");
   const words = wordsOf(withoutPunctuation(answer).toLowerCase())
     .map((word) => DIGITS.get(word) ?? word) // [score.vqa-numbers]
     .filter((word) => !ARTICLES.has(word)) // [score.vqa-articles]
@@ -63,6 +65,8 @@ export function vqaAccuracy(
   annotators: readonly string[],
   options: VqaAccuracyOptions = {},
 ): number {
+  checkGiven("vqaAccuracy", { answer }, "a text");
+  checkGiven("vqaAccuracy", { annotators }, "a list");
   const { normalize = "always" } = checked("vqaAccuracy", options, checks);
   if (annotators.length === 0)
     throw new RuleError("a question needs at least one annotator's answer", "score.vqa-accuracy");

@@ -1,6 +1,7 @@
 // Golden cases on disk: folders of case.json, inputs.safetensors and expected.safetensors (golden/FORMAT.md §1 and §2).
 import { type ByteSource, kindOf, listFiles, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
+import { checkGiven } from "../../tensor/given.ts";
 import { Int, Tensor, view } from "../../tensor/tensor.ts";
 import { type FileContent, sourceOf } from "../file-content.ts";
 import { parseJson } from "../json.ts";
@@ -51,6 +52,7 @@ export const findCases = (paths: readonly string[]): string[] => [...listCases(p
 
 /** The cases at or below these paths, and whatever looks like one. Throws a LoadError for a path without cases. */
 export function listCases(paths: readonly string[]): CaseListing {
+  checkGiven("listCases", { paths }, "a list");
   const all = paths.map(casesAt);
   const once = <T>(items: readonly T[], key: (item: T) => string): T[] =>
     [...new Map(items.map((item) => [key(item), item])).entries()]

@@ -1,6 +1,7 @@
 // Colours of optical flow: the colour wheel of Baker et al., "A Database and Evaluation Methodology for Optical Flow" (ICCV 2007), with
 // the numbers of flow_utils.py of JOBR0/PerceiverIO_Pytorch, which is tomrunia/OpticalFlow_Visualization.
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
+import { checkMember } from "../../tensor/given.ts";
 import type { Image } from "./image.ts";
 
 /** Displacements in pixels, rows from the top. */
@@ -13,7 +14,9 @@ export interface Flow {
   readonly v: Float64Array;
 }
 
-function checkFlow({ width, height, u, v }: Flow, name = "the flow"): void {
+function checkFlow(caller: string, flow: Flow, name = "the flow"): void {
+  checkMember(caller, { [name]: flow }, "u", "an object with width, height, u and v");
+  const { width, height, u, v } = flow;
   if (u.length === width * height && v.length === width * height && u.length > 0) return;
   throw new ShapeError(
     `${name} of ${width}×${height} pixels has ${u.length} and ${v.length} displacements; it needs one of each for every pixel  [flow.colours]`,
@@ -65,7 +68,7 @@ export interface FlowColourOptions {
  * ShapeError unless every pixel has a displacement, and a RuleError if `clip` is not above 0.
  */
 export function flowImage(flow: Flow, { clip }: FlowColourOptions = {}): Image {
-  checkFlow(flow);
+  checkFlow("flowImage", flow);
   if (clip !== undefined && !(clip > 0))
     throw new RuleError(`clip is ${clip}; it is a number of pixels above 0`, "flow.clip"); // [flow.clip]
   const limited = (x: number): number => (clip === undefined ? x : Math.min(clip, Math.max(0, x))); // [flow.clip]
@@ -83,8 +86,8 @@ export function flowImage(flow: Flow, { clip }: FlowColourOptions = {}): Image {
  * are black. Throws a ShapeError for flows of different sizes.
  */
 export function flowErrorImage(flow: Flow, truth: Flow, valid?: ArrayLike<number>): Image {
-  checkFlow(flow);
-  checkFlow(truth, "the true flow");
+  checkFlow("flowErrorImage", flow);
+  checkFlow("flowErrorImage", truth, "the true flow");
   const { width, height } = flow;
   if (width !== truth.width || height !== truth.height || (valid && valid.length !== width * height))
     throw new ShapeError(

@@ -1,5 +1,6 @@
 // Images of 8-bit samples, and the conversion of decoded files to them as Pillow's Image.convert("RGB") and convert("L") do it.
 import { ShapeError } from "../../tensor/errors.ts";
+import { checkMember } from "../../tensor/given.ts";
 
 /** An image of 8-bit samples: rows from the top, pixels from the left, the samples of a pixel side by side: red, green, blue, or grey alone. */
 export interface Image {
@@ -31,7 +32,9 @@ export interface DecodedImage {
 export const SAMPLES = { grey: 1, "grey-alpha": 2, rgb: 3, rgba: 4, cmyk: 4 } as const;
 
 /** Throws a ShapeError unless the numbers of an image fit together. */
-export function checkImage({ width, height, channels, data }: Image): void {
+export function checkImage(caller: string, image: Image): void {
+  checkMember(caller, { image }, "width", "an image, as readImage returns it");
+  const { width, height, channels, data } = image;
   const isSide = (n: unknown): boolean => Number.isInteger(n) && Number(n) > 0;
   if (!isSide(width) || !isSide(height) || (channels !== 1 && channels !== 3))
     throw new ShapeError(

@@ -1,5 +1,6 @@
 // From a photograph to the input of an image encoder, as image_transform of open_clip (open_clip/transform.py) and CLIPImageProcessor of transformers make it.
 import { RuleError } from "../../tensor/errors.ts";
+import { checkMember } from "../../tensor/given.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { quoted } from "../wording.ts";
 import { checkImage, converted, type DecodedImage, type Image, multiplied, SAMPLES } from "./image.ts";
@@ -93,6 +94,8 @@ const isDecoded = (image: Image | DecodedImage): image is DecodedImage => "layou
  * Pillow. Grey images of 16 bits are converted first in any case. Throws a RuleError where the image cannot become the size.
  */
 export function preprocessImage(image: Image | DecodedImage, steps: ImagePreprocessing): PreprocessedImage {
+  checkMember("preprocessImage", { image }, "width", "an image, as readImage returns it");
+  checkMember("preprocessImage", { steps }, "resize", "the steps, such as clipPreprocessing returns");
   const resized = resizedImage(image, steps);
   const cropped = steps.crop ? centerCrop(resized, steps.crop, steps.rounding) : resized;
   const scale = steps.scale === "1/255" ? undefined : (steps.scale ?? 1);
@@ -107,7 +110,7 @@ function resizedImage(image: Image | DecodedImage, steps: ImagePreprocessing): I
   if (steps.convert === "last" && isDecoded(image) && image.mode !== "I;16")
     return resizedInMode(image, resize, size); // [image.mode]
   const plain = isDecoded(image) ? converted(image, "RGB") : image;
-  checkImage(plain);
+  checkImage("preprocessImage", plain);
   if (plain.channels === 1 && steps.convert === "never")
     throw new RuleError("the image is grey, and these steps take RGB; convert it first", "image.convert");
   return imageOf(resize(steps.convert === "first" ? inColour(plain) : plain)); // [image.convert]

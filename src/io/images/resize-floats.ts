@@ -31,7 +31,7 @@ export function resizedCrop(
   size: ImageSize,
   { antialias = true }: { readonly antialias?: boolean } = {},
 ): Tensor<"c h w"> {
-  checkImage(image);
+  checkImage("resizedCrop", image);
   checkCrop(crop, image);
   checkTarget(size);
   const { channels, data } = image;

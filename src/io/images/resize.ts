@@ -191,7 +191,7 @@ const isHeightFirst = (from: ImageSize, to: ImageSize): boolean =>
  * left as it is. Throws a RuleError for a size or an option that is refused.
  */
 export function resizeImage(image: Image, size: ImageSize, options: ResizeOptions = {}): Image {
-  checkImage(image);
+  checkImage("resizeImage", image);
   checkTarget(size);
   const known = checkOptions(options);
   const { width, height, data } = resizeRaster(image, size, known);

@@ -24,7 +24,7 @@ export function shortSideSize({ width, height }: ImageSize, size: number): Image
  * CLIP's images are; `Resize` itself is bilinear by default.
  */
 export function resizeShortSide(image: Image, size: number, options: ResizeOptions = {}): Image {
-  checkImage(image);
+  checkImage("resizeShortSide", image);
   return resizeImage(image, shortSideSize(image, size), options);
 }
 
@@ -47,7 +47,7 @@ const beginOf = (size: number, target: number, rounding: CropRounding): number =
  * smaller is padded with black. With rounding "down" as `center_crop` of transformers. Throws a RuleError for sides that are not whole numbers from 1 up.
  */
 export function centerCrop(image: Image, size: ImageSize | number, rounding: CropRounding = "even"): Image {
-  checkImage(image);
+  checkImage("centerCrop", image);
   if (rounding !== "even" && rounding !== "down")
     throw new RuleError(
       `an offset is rounded to "even" or "down", not ${quoted(String(rounding))}`,
@@ -109,7 +109,7 @@ function checkNormalization({ mean, std }: Normalization, channels: number): voi
  * of 0.
  */
 export function imageTensor(image: Image, normalization?: Normalization, scale?: number): Tensor<"c h w"> {
-  checkImage(image);
+  checkImage("imageTensor", image);
   const { width, height, channels, data } = image;
   if (normalization) checkNormalization(normalization, channels);
   const scaled = (x: number): number => (scale === undefined ? x / 255 : x * scale); // [image.scale]

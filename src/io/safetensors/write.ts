@@ -1,6 +1,7 @@
 // Writes safetensors files in the order of the official library: widest dtype first, then by key.
 import { writeFile } from "#host";
 import { RuleError } from "../../tensor/errors.ts";
+import { checkGiven } from "../../tensor/given.ts";
 import { isSource } from "../../tensor/source.ts";
 import { type Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { didYouMean } from "../../terminal/nearest.ts";
@@ -42,6 +43,7 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, Stored>,
   options: WriteOptions = {},
 ): Uint8Array {
+  checkGiven("writeSafetensors", { tensors }, "a Map");
   return joined([...chunks(tensors, options)]);
 }
 
@@ -51,6 +53,7 @@ export function saveSafetensors(
   tensors: ReadonlyMap<string, Stored>,
   options: WriteOptions = {},
 ): void {
+  checkGiven("saveSafetensors", { tensors }, "a Map");
   writeFile(path, chunks(tensors, options));
 }
 

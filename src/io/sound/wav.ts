@@ -1,6 +1,7 @@
 // WAV files of 16-bit samples (RIFF, WAVE_FORMAT_PCM): "Multimedia Programming Interface and Data Specifications 1.0", IBM and Microsoft, 1991.
 import { openFile } from "#host";
 import { LoadError, RuleError } from "../../tensor/errors.ts";
+import { checkMember } from "../../tensor/given.ts";
 import { type FileContent, sourceOf } from "../file-content.ts";
 
 /** Samples of sound. */
@@ -106,7 +107,9 @@ const sampleOf = (value: number): number =>
   Math.max(-(2 ** 15), Math.min(2 ** 15 - 1, Math.trunc(value * 2 ** 15))); // [sound.clipped]
 
 /** The bytes of a WAV file of 16-bit PCM. Throws a RuleError for channels of different lengths, none, or a rate that is no whole number. */
-export function encodeWav({ rate, channels }: Sound): Uint8Array {
+export function encodeWav(sound: Sound): Uint8Array {
+  checkMember("encodeWav", { sound }, "channels", "an object with rate and channels, as readWav returns it");
+  const { rate, channels } = sound;
   const length = channels[0]?.length ?? 0;
   const isRate = Number.isInteger(rate) && rate > 0 && rate < 2 ** 32;
   if (

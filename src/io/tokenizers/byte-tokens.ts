@@ -1,5 +1,6 @@
 // UTF-8 bytes as tokens: utils/bytes_tokenizer.py of JOBR0/PerceiverIO_Pytorch, which is DeepMind's perceiver/bytes_tokenizer.py.
 import { RuleError } from "../../tensor/errors.ts";
+import { checkGiven } from "../../tensor/given.ts";
 import { utf8Bytes } from "./text/bytes.ts";
 
 /** Tokens that are no bytes. */
@@ -16,6 +17,7 @@ export const byteTokens = (text: string): number[] => Array.from(utf8Bytes(text)
 
 /** The text of ids; special tokens are left out, and bytes that are no UTF-8 become U+FFFD. Throws a RuleError for other numbers. */
 export function byteText(ids: Iterable<number>): string {
+  checkGiven("byteText", { ids }, "a list or another iterable");
   const bytes: number[] = [];
   for (const id of ids) {
     if (!Number.isInteger(id) || id < 0 || id >= BYTE_VOCABULARY)

@@ -2,6 +2,7 @@
 // compression (torch/serialization.py; APPNOTE.TXT of PKWARE, version 6.3). Tensors that are tied share a storage.
 import { writeFile } from "#host";
 import { RuleError } from "../../tensor/errors.ts";
+import { checkGiven } from "../../tensor/given.ts";
 import { isSource } from "../../tensor/source.ts";
 import { rowMajor, type Shape, Tensor } from "../../tensor/tensor.ts";
 import { bytesOf, DTYPE, encodeFloats, type FloatDtype } from "../dtypes.ts";
@@ -29,6 +30,7 @@ const text = new TextEncoder();
  * Throws a RuleError for values that are no floats.
  */
 export function saveTorch(path: string, tensors: ReadonlyMap<string, Tensor>): void {
+  checkGiven("saveTorch", { tensors }, "a Map");
   writeFile(path, chunks(tensors));
 }
 
@@ -37,6 +39,7 @@ export function saveTorch(path: string, tensors: ReadonlyMap<string, Tensor>): v
  * tensor of 4 GiB or more.
  */
 export function writeTorch(tensors: ReadonlyMap<string, Tensor>): Uint8Array {
+  checkGiven("writeTorch", { tensors }, "a Map");
   return joined([...chunks(tensors)]);
 }
 

@@ -52,13 +52,20 @@ const shortOutcome = ({ outcome, reaching }: MaskRow): Piece => {
   return { text: outcome === "nan" ? "NaN" : "LEAK", style: "bad" };
 };
 
-/** The outcome of each row: a line for each convention, a column for each position. [mask.drawing] */
+/**
+ * The outcome of each row: a line for each convention, a column for each position. Throws a RangeError unless the conventions are a
+ * list. [mask.drawing]
+ */
 export function drawOutcomes(
   locations: Matrix,
   images: number,
   conventions: readonly Convention[],
   options: Pick<DrawOptions, "colour"> = {},
 ): string {
+  if (!Array.isArray(conventions))
+    throw new RangeError(
+      `Conventions are a list, such as [conventions.immediate], not ${String(conventions)}.`,
+    ); // [mask.input]
   const masks = conventions.map((convention) => maskRows(locations, images, convention));
   const prompts = masks[0] ?? [];
   const names: Column = { head: ["position"], cells: conventions.map(({ name }) => [{ text: name }]) };

@@ -4,6 +4,7 @@ import { Linear } from "../../nn/linear.ts";
 import { type Check, checked, count, flag, oneOf, optional, passing, positive } from "../../nn/options.ts";
 import { constant, Parameter, varianceScaling } from "../../nn/parameter.ts";
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
+import { checkMember } from "../../tensor/given.ts";
 import { einsum, rearrange, slice } from "../../tensor/ops/arrange.ts";
 import { add, expand, mulScalar } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
@@ -31,6 +32,7 @@ export class EmbeddingPostprocessor implements Postprocessor {
   bias: Parameter<"e">;
 
   constructor(embedding: Embedding<"c">) {
+    checkMember("EmbeddingPostprocessor", { embedding }, "weight", "an Embedding");
     this._embedding = embedding;
     this.bias = new Parameter("e", [embedding.weight.shape[0] ?? 0], constant(0));
   }

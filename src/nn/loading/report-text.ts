@@ -1,5 +1,6 @@
 // The report on weights and a model as lines of text. Names come from a file, so they are escaped and cut.
 
+import { checkMember } from "../../tensor/given.ts";
 import { didYouMean } from "../../terminal/nearest.ts";
 import { printableLine } from "../../terminal/width.ts";
 import { written } from "../options.ts";
@@ -130,6 +131,7 @@ const unusedLines = ({ ignored, renamed, optional }: StateDictReport): string[] 
 
 /** The report as lines; the first one states whether the weights were loaded. */
 export function describeStateDictReport(report: StateDictReport): string[] {
+  checkMember("describeStateDictReport", { report }, "problems", "a report, as loadStateDict returns it");
   const problems = problemLines(report);
   if (problems.length > 0)
     return [`the weights do not fit ${report.model}  [state.strict]`, ...problems, ...unusedLines(report)];

@@ -2,6 +2,7 @@
 import { DTYPE } from "../../io/dtypes.ts";
 import { kosmosLayout } from "../../models/kosmos/layout.ts";
 import { stateDict } from "../../nn/state-dict.ts";
+import { checkMember } from "../../tensor/given.ts";
 import { constant } from "../../tensor/program/constants.ts";
 import { sourceOf, Tensor } from "../../tensor/tensor.ts";
 import { dtypeShares, type MemoryPlan, type PlanOptions, planFor } from "../memory-plan.ts";
@@ -21,9 +22,11 @@ const LONGEST = 2048;
  * reading the prompts, in which every vector counts as a token.
  */
 export function kosmosMemoryPlan(
-  { model, file }: Pick<LoadedKosmos, "model" | "file">,
+  loaded: Pick<LoadedKosmos, "model" | "file">,
   { images = 1, ...options }: KosmosPlanOptions = {},
 ): MemoryPlan {
+  checkMember("kosmosMemoryPlan", { loaded }, "model", "a model and its file, as loadKosmos returns them");
+  const { model, file } = loaded;
   const { tokens, slots } = model.options;
   const longest = model.decoder.options.maxPositions ?? LONGEST;
   const [height, width] = model.clip_model.imageSize;

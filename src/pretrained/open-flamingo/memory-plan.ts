@@ -2,6 +2,7 @@
 import { DTYPE } from "../../io/dtypes.ts";
 import type { OpenFlamingo } from "../../models/open-flamingo/flamingo.ts";
 import { stateDict } from "../../nn/state-dict.ts";
+import { checkMember } from "../../tensor/given.ts";
 import { constant } from "../../tensor/program/constants.ts";
 import { sourceOf, Tensor } from "../../tensor/tensor.ts";
 import type { LoadedModel } from "../load-pretrained.ts";
@@ -53,9 +54,17 @@ function towerOf({ vision_encoder }: OpenFlamingo): WeightsFile {
  */
 export function flamingoMemoryPlan(
   model: OpenFlamingo,
-  { name, language, checkpoint, imageSize }: FlamingoParts,
+  parts: FlamingoParts,
   { images = 1, ...options }: FlamingoPlanOptions = {},
 ): MemoryPlan {
+  checkMember("flamingoMemoryPlan", { model }, "forward", "an OpenFlamingo");
+  checkMember(
+    "flamingoMemoryPlan",
+    { parts },
+    "language",
+    "an object with name, language, checkpoint and imageSize",
+  );
+  const { name, language, checkpoint, imageSize } = parts;
   const [height, width] = imageSize;
   const files = [...language.plan.files, towerOf(model), ...(checkpoint ? [checkpoint.file] : [])];
   const pictures = (texts: number): Tensor<"b m f c h w"> => {

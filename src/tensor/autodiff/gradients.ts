@@ -1,5 +1,6 @@
 // Reverse-mode differentiation as a function from program to program.
 import { ShapeError } from "../errors.ts";
+import { checkGiven, checkMember } from "../given.ts";
 import { zerosLike } from "../ops/functions.ts";
 import { type Program, prune } from "../program/program.ts";
 import { extend } from "../program/record.ts";
@@ -32,6 +33,8 @@ export function gradients(
   leaves: readonly string[],
   { fused = [] }: GradientOptions = {},
 ): Program {
+  checkGiven("gradients", { leaves }, "a list");
+  checkMember("gradients", { program }, "nodes", "a program, as record returns it");
   const sources = leaves.map((leaf) => idIn(program.leaves, leaf, "leaf"));
   const from = idIn(program.outputs, loss, "output");
   if (program.nodes[from]?.shape.length !== 0)

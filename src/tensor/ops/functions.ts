@@ -141,8 +141,10 @@ export const where = <A extends string>(keep: Bool<NoInfer<A>>, x: Tensor<A>, ot
  * ShapeError if an axis of x is neither 1 nor that of `like`.
  * Shapes: x, like `...` → `...`.
  */
-export const expand = <A extends string>(x: Tensor, like: Tensor<A>): Tensor<A> =>
-  applyRule("expand", reductions.expand, { shape: like.shape }, x);
+export function expand<A extends string>(x: Tensor, like: Tensor<A>): Tensor<A> {
+  checkTensors("expand", x, like);
+  return applyRule("expand", reductions.expand, { shape: like.shape }, x);
+}
 
 /**
  * The sum over the axes that `expand` would repeat. Throws a ShapeError if `expand` could not make the shape of x of this one.

@@ -3,6 +3,7 @@
 // Derivatives read intermediates of the forward pass, which therefore stay in memory until then. Here only some of them are
 // kept; the others are computed a second time from those, just before a derivative reads them.
 import { ShapeError } from "../errors.ts";
+import { checkMember } from "../given.ts";
 import { VIEWS } from "../ops/rules.ts";
 import { sizeOf } from "../tensor.ts";
 import { type Node, type Program, prune, type Scope } from "./program.ts";
@@ -22,6 +23,7 @@ export const keepTaps = (names: RegExp): Keep => {
  * Throws a ShapeError if the program has no output of this name.
  */
 export function gradientCheckpointing(program: Program, loss: string, keep: Keep): Program {
+  checkMember("gradientCheckpointing", { program }, "nodes", "a program, as record returns it");
   const last = program.outputs[loss];
   if (last === undefined)
     throw new ShapeError(
@@ -82,6 +84,7 @@ const movedScope = (s: Scope, newId: Renumber, operand: Renumber): Scope => ({
  * alive and adds nothing; leaves are not counted.
  */
 export function peakLiveElements(program: Program): number {
+  checkMember("peakLiveElements", { program }, "nodes", "a program, as record returns it");
   const freed = program.nodes.map((): number[] => []);
   const until = new Int32Array(program.nodes.length).fill(-1);
   /** For each node, the node whose array holds its elements; −1 for a leaf's. */

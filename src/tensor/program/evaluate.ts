@@ -1,5 +1,6 @@
 // Evaluates a program with the definitions of its ops. Backends are compared with the result.
 import { Bug, ShapeError } from "../errors.ts";
+import { checkMember } from "../given.ts";
 import { EXACT, ruleOf } from "../ops/rules.ts";
 import { type Precision, roundInto } from "../precision.ts";
 import { flat, Tensor, type View, view } from "../tensor.ts";
@@ -77,6 +78,7 @@ export function resultsOf(program: Program, value: (id: number) => View): Result
  * to it. `bind` gives values for named leaves. Throws a ShapeError for a name that is no leaf, and for values of another shape.
  */
 export function evaluate(program: Program, bind: Bindings = {}, precision: Precision = "float64"): Results {
+  checkMember("evaluate", { program }, "nodes", "a program, as record returns it");
   const leaf = leafValues(program, bind, precision);
   const rounds = roundedNodes(program);
   const last = lastUses(program);

@@ -1,6 +1,7 @@
 // Programs: recorded computations as plain data. Rewrites (gradients, mutants, traces) are functions from program to
 // program; backends replay programs.
 import { ShapeError } from "../errors.ts";
+import { checkMember } from "../given.ts";
 import type { OpName } from "../ops/table.ts";
 import type { Shape, Tensor } from "../tensor.ts";
 
@@ -49,6 +50,7 @@ export const isDead = (node: Node): boolean => "dead" in node.attrs;
 
 /** Marks the nodes that neither outputs nor taps depend on as dead. */
 export function prune(program: Program): Program {
+  checkMember("prune", { program }, "nodes", "a program, as record returns it");
   const live = new Uint8Array(program.nodes.length);
   for (const id of [...Object.values(program.outputs), ...Object.values(program.taps)]) live[id] = 1;
   for (let id = live.length - 1; id >= 0; id--) {

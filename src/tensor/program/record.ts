@@ -1,5 +1,6 @@
 // Recording: the ops, taps and scopes that a function executes, as a program.
 import { Bug, ShapeError } from "../errors.ts";
+import { checkGiven, checkMember } from "../given.ts";
 import { identity } from "../ops/elementwise.ts";
 import type { OpName } from "../ops/table.ts";
 import { Tensor } from "../tensor.ts";
@@ -161,6 +162,7 @@ export function record(
   f: () => Outputs,
   { model, inputs = {}, symbolic = false }: RecordOptions = {},
 ): Program {
+  checkGiven("record", { f }, "a function");
   const names = new Map<object, string[]>();
   const name = (value: object, path: string) => names.set(value, [...(names.get(value) ?? []), path]);
   if (model) for (const [path, value] of walk(model)) name(value, path);
@@ -173,6 +175,7 @@ export function record(
  * result are those that `f` returns. Throws a ShapeError if these are no tensors.
  */
 export function extend(program: Program, f: (at: (id: number) => Tensor) => Record<string, Tensor>): Program {
+  checkMember("extend", { program }, "nodes", "a program, as record returns it");
   const handles = program.nodes.map((node, id) => program.bindings.get(id) ?? new Tensor(node.shape));
   const at = (id: number): Tensor => {
     const t = handles[id];

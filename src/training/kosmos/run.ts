@@ -1,6 +1,7 @@
 // Checkpoints of a training run of a Kosmos: the trained part, the optimiser, and how far the run is.
 
 import { checked } from "../../nn/options.ts";
+import { checkMember } from "../../tensor/given.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { loadCheckpoint, saveCheckpoint, type TrainingRun, trainingRunChecks } from "../checkpoint.ts";
 import type { KosmosProgress } from "./train.ts";
@@ -9,11 +10,9 @@ import type { KosmosProgress } from "./train.ts";
 export type KosmosRun = TrainingRun;
 
 /** Writes the parameters that the optimiser trains, its state, and the progress. Frozen parameters are not written. */
-export function saveKosmosRun(
-  path: string,
-  run: KosmosRun,
-  { step, kept = new Map() }: KosmosProgress,
-): void {
+export function saveKosmosRun(path: string, run: KosmosRun, progress: KosmosProgress): void {
+  checkMember("saveKosmosRun", { progress }, "step", "an object with at least step");
+  const { step, kept = new Map() } = progress;
   const { model, optimizer, facts = {} } = checked("saveKosmosRun", run, trainingRunChecks);
   saveCheckpoint(path, { model, optimizer, names: optimizer.names, extra: new Map(kept) }, step, facts); // [trainkosmos.resume]
 }

@@ -1,6 +1,7 @@
 // The gradient of the token embeddings in OpenFlamingo: only the rows of its two added tokens are trained
 // (open_flamingo/train/train_utils.py of open-flamingo 2.0.1, train_one_epoch).
 import { RuleError } from "../../tensor/errors.ts";
+import { checkGiven, checkMember } from "../../tensor/given.ts";
 import { Tensor, view } from "../../tensor/tensor.ts";
 
 /**
@@ -11,6 +12,8 @@ export function embeddingGradientMask<A extends string>(
   gradient: Tensor<A>,
   keep: readonly number[],
 ): Tensor<A> {
+  checkMember("embeddingGradientMask", { gradient }, "flat", "a tensor");
+  checkGiven("embeddingGradientMask", { keep }, "a list");
   const [rows = 0] = gradient.shape;
   const wrong = keep.find((row) => !(Number.isInteger(row) && row >= 0 && row < rows));
   if (wrong !== undefined)

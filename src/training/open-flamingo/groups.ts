@@ -1,5 +1,6 @@
 // The parameter groups of OpenFlamingo for AdamW: open_flamingo/train/train.py of open-flamingo 2.0.1, get_grouped_params.
 import { stateDict } from "../../nn/state-dict.ts";
+import { checkGiven } from "../../tensor/given.ts";
 import type { ParameterGroup } from "../optimizers/optimizer.ts";
 import { type FlamingoTrainingBehaviour, flamingoTraining } from "./behaviour.ts";
 
@@ -14,6 +15,7 @@ export function flamingoGroups(
   { decay }: Pick<FlamingoTrainingBehaviour, "decay"> = flamingoTraining,
 ): ParameterGroup[] {
   const state = stateDict(model);
+  checkGiven("flamingoGroups", { names }, "a list");
   const isMatrix = (name: string): boolean => (state.get(name)?.shape.length ?? 0) > 1;
   const decays = (name: string): boolean =>
     name.includes("gated_cross_attn") && (decay === "gated layers" || isMatrix(name)); // [trainflamingo.decay]

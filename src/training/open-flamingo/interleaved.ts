@@ -3,6 +3,7 @@
 import { FLAMINGO_TOKENS } from "../../models/open-flamingo/tokens.ts";
 import { between, type Check, checked, count, oneOf, optional, passing, whole } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
+import { checkMember } from "../../tensor/given.ts";
 
 /** A document of MMC4: sentences, and images with their similarities to them. */
 export interface InterleavedDocument {
@@ -56,9 +57,11 @@ function bestSentence(similarities: readonly number[]): {
  * that are none, and for sentences that hold one of the two tokens.
  */
 export function interleavedText(
-  { sentences, images }: InterleavedDocument,
+  document: InterleavedDocument,
   options: InterleavedOptions,
 ): InterleavedText | null {
+  checkMember("interleavedText", { document }, "sentences", "an object with sentences and images");
+  const { sentences, images } = document;
   const known = checked("interleavedText", options, checks);
   const { threshold = 30, maxImages = 6, endOfText, imageOrder = "tags" } = known;
   for (const token of [END_OF_CHUNK, IMAGE])

@@ -1,6 +1,7 @@
 import type { StatesBefore } from "../../models/language-model.ts";
 import type { OpenFlamingo } from "../../models/open-flamingo/flamingo.ts";
 import { IGNORED, nextLabels } from "../../nn/cross-entropy.ts";
+import { checkMember } from "../../tensor/given.ts";
 import { named } from "../../tensor/pattern.ts";
 import type { Bool, Int, Tensor } from "../../tensor/tensor.ts";
 
@@ -27,6 +28,8 @@ export const hasLabels = (labels: Int<"b l">): boolean =>
  * RuleError if no position has a label, unless the model's profile has NaN, and as `OpenFlamingo.loss` does.
  */
 export function flamingoLoss(model: OpenFlamingo, batch: FlamingoBatch, labels: Int<"b l">): Tensor<""> {
+  checkMember("flamingoLoss", { model }, "loss", "an OpenFlamingo");
+  checkMember("flamingoLoss", { batch }, "ids", "an object with ids, a mask, and images, features or states");
   const { images: visionX, features, states, ids: langX, mask } = batch;
   // #region loss
   return model.loss({ visionX, features, langX, attentionMask: named("b s", mask), labels, states }); // [trainflamingo.loss]

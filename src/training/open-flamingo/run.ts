@@ -2,6 +2,7 @@
 import { loadSafetensors } from "../../io/safetensors/read.ts";
 import { checked } from "../../nn/options.ts";
 import { LoadError } from "../../tensor/errors.ts";
+import { checkMember } from "../../tensor/given.ts";
 import { Tensor, view } from "../../tensor/tensor.ts";
 import { loadCheckpoint, saveCheckpoint, type TrainingRun, trainingRunChecks } from "../checkpoint.ts";
 import type { FlamingoProgress } from "./train.ts";
@@ -12,7 +13,9 @@ export type FlamingoRun = TrainingRun;
 const UPDATES = "updates";
 
 /** Writes the parameters that the optimiser trains, its state and the progress. The frozen models are not written. */
-export function saveFlamingoRun(path: string, run: FlamingoRun, { step, updates }: FlamingoProgress): void {
+export function saveFlamingoRun(path: string, run: FlamingoRun, progress: FlamingoProgress): void {
+  checkMember("saveFlamingoRun", { progress }, "step", "an object with step and updates");
+  const { step, updates } = progress;
   const { model, optimizer, facts = {} } = checked("saveFlamingoRun", run, trainingRunChecks);
   const extra = new Map([[UPDATES, new Tensor([1], view(Float64Array.of(updates), [1]))]]);
   saveCheckpoint(path, { model, optimizer, names: optimizer.names, extra }, step, facts); // [trainflamingo.resume]

@@ -35,9 +35,7 @@ export function shortOutcome(row: MaskRow): string {
 
 /** The full label: attends 1, 2. */
 export const fullOutcome = (row: MaskRow): string =>
-  row.outcome === "attends"
-    ? `attends ${imagesText(row).replaceAll(",", ", ")}`
-    : outcomeLabel(row.outcome);
+  row.outcome === "attends" ? `attends ${imagesText(row).replaceAll(",", ", ")}` : outcomeLabel(row.outcome);
 
 export const meanings: Readonly<Record<RowOutcome, string>> = {
   attends: "a softmax over the images that it may attend to",

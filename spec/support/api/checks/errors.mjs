@@ -3,7 +3,14 @@ import { visit } from "../../architecture/syntax.mjs";
 import { sourceSpan } from "../reading/spans.mjs";
 
 /** Functions of other files that check arguments, and what each checks. */
-const CHECKERS = { checked: "options", checkValue: "options", shapes: "shapes", named: "shapes" };
+const CHECKERS = {
+  checked: "options",
+  checkValue: "options",
+  checkGiven: "options",
+  checkMember: "options",
+  shapes: "shapes",
+  named: "shapes",
+};
 /** A mistake in this package; no caller needs to know of it. */
 const INTERNAL = "Bug";
 

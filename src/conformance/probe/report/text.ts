@@ -1,5 +1,6 @@
 // The result of a probe as a page of text for a terminal.
 import type { Convention } from "../../../masks/conventions/schema.ts";
+import { checkMember } from "../../../tensor/given.ts";
 import { type Paint, painter, type Style } from "../../../terminal/colour.ts";
 import { words, wrap } from "../../../terminal/prose.ts";
 import { type Column, type Piece, table } from "../../../terminal/table.ts";
@@ -33,6 +34,7 @@ export function probeText(
   expect: Convention | null,
   { colour = false, width = 80 }: ProbeTextOptions = {},
 ): string {
+  checkMember("probeText", { result }, "refused", "a result, as findConvention returns it");
   const paint = painter(colour);
   const item = (text: string): string =>
     wrap(words(text), width - 4, paint)

@@ -25,7 +25,7 @@ async function deflated(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
 
 /** The bytes of a PNG file with the image. Throws a ShapeError if the numbers of the image do not fit together. */
 export async function encodePng(image: Image): Promise<Uint8Array> {
-  checkImage(image);
+  checkImage("encodePng", image);
   const { width, height, channels, data } = image;
   const header = new Uint8Array(13);
   const numbers = new DataView(header.buffer);

@@ -1,6 +1,7 @@
 // The two tokenizers of Kosmos: T5's vocabulary, which kosmosx and KOSMOS_reimplementation read, and that of KOSMOS-1 in unilm.
 import { kindOf } from "#host";
 import { Bug, LoadError, RuleError } from "../../../tensor/errors.ts";
+import { checkMember } from "../../../tensor/given.ts";
 import { quoted, utf8 } from "../../wording.ts";
 import { readBytes } from "../folder.ts";
 import { loadTokenizer } from "../load.ts";
@@ -99,10 +100,9 @@ function dictionaryOf(folder: string): string[] | null {
  * A warning where the row of the embedding that stays zero and is not trained is not that of `<pad>`, or null. In the published models it is
  * row 1, which is `<pad>` in fairseq's order of ids and `</s>` in T5's vocabulary. [tokenizer.kosmos-padding]
  */
-export function paddingWarning(
-  { tokenizer, tokens }: KosmosTokenizer,
-  paddingId: number | null,
-): string | null {
+export function paddingWarning(loaded: KosmosTokenizer, paddingId: number | null): string | null {
+  checkMember("paddingWarning", { loaded }, "tokens", "a tokenizer, as loadKosmosTokenizer returns it");
+  const { tokenizer, tokens } = loaded;
   if (paddingId === null || paddingId === tokens.pad) return null;
   const token = tokenizer.idToToken(paddingId);
   return `paddingId is ${paddingId}, the id of ${token === null ? "no token" : quoted(token)}, whose embedding stays zero and is not trained, while that of <pad> is: for a new model give the id of <pad>, ${tokens.pad}`;

@@ -1,6 +1,7 @@
 // The tokens that KosmosTokenizer of kosmosx 0.3.1 (kosmosx/model.py) and of KOSMOS_reimplementation (kosmos.py) makes for one image and
 // a text.
 import { RuleError } from "../../../tensor/errors.ts";
+import { checkGiven, checkMember } from "../../../tensor/given.ts";
 import type { KosmosTokenizer } from "./load.ts";
 
 export interface PublishedTokensOptions {
@@ -49,6 +50,8 @@ export function publishedTokens(
   texts: readonly string[],
   { maxLength = 1980, features = 64 }: PublishedTokensOptions = {},
 ): PublishedTokens {
+  checkMember("publishedTokens", { tokenizer }, "tokens", "a tokenizer, as loadKosmosTokenizer returns it");
+  checkGiven("publishedTokens", { texts }, "a list");
   checkCount("maxLength", maxLength, 2);
   checkCount("features", features, 0);
   const { pad, image, imageEnd } = tokenizer.tokens;

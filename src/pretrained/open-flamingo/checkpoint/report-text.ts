@@ -4,6 +4,7 @@ import { listed } from "../../../io/wording.ts";
 import { isVocabularyTable } from "../../../models/open-flamingo/checkpoints/state.ts";
 import { cutLines, nameLines, safeName } from "../../../nn/loading/report-text.ts";
 import { written } from "../../../nn/options.ts";
+import { checkMember } from "../../../tensor/given.ts";
 import { type CheckpointReport, isLoaded } from "./report.ts";
 
 const names = (all: readonly string[]): string => all.map(safeName).join(", ");
@@ -54,6 +55,12 @@ function problemLines({ problems, unexpected, missing }: CheckpointReport): stri
 
 /** The report as lines; the first one states whether the checkpoint was loaded. */
 export function describeCheckpointReport(report: CheckpointReport): string[] {
+  checkMember(
+    "describeCheckpointReport",
+    { report },
+    "copies",
+    "a report, as loadFlamingoCheckpoint returns it",
+  );
   const { file, tensors, loaded, besides, isTraining, prefix, copies, aside, missing, unexpected } = report;
   if (!isLoaded(report))
     return [`${safeName(file)}: the checkpoint does not fit the model`, ...problemLines(report)];
