@@ -4,7 +4,7 @@ import { conventionIn, correctedPair } from "../masks/conventions/pair.ts";
 import type { Convention } from "../masks/conventions/schema.ts";
 import type { Visibility } from "../masks/media-mask.ts";
 import { type AttentionOptions, attention, EVERYTHING } from "../nn/attention/attention.ts";
-import { Linear } from "../nn/linear.ts";
+import { Linear, NO_BIAS } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { type Check, checked, count, flag, optional } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
@@ -54,9 +54,9 @@ export class MaskedCrossAttention {
     const { convention = conventionIn(correctedPair, onlyAttendImmediateMedia) } = known;
     this.options = { heads, dimHead, convention };
     this.norm = new LayerNorm(dim);
-    this.to_q = new Linear("d -> (h k)", dim, heads * dimHead, { bias: false });
-    this.to_kv = new Linear("e -> (n h k)", dimMedia, 2 * heads * dimHead, { bias: false });
-    this.to_out = new Linear("(h k) -> d", heads * dimHead, dim, { bias: false });
+    this.to_q = new Linear("d -> (h k)", dim, heads * dimHead, NO_BIAS);
+    this.to_kv = new Linear("e -> (n h k)", dimMedia, 2 * heads * dimHead, NO_BIAS);
+    this.to_out = new Linear("(h k) -> d", heads * dimHead, dim, NO_BIAS);
   }
 
   /**

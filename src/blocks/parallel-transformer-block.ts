@@ -1,10 +1,10 @@
 // The layer of PaLM (Chowdhery et al., arXiv 2204.02311, §2): parallel attention and feed-forward, multi-query attention,
 // rotary embeddings, SwiGLU (Shazeer, arXiv 2002.05202, equation 6), no biases.
 
-import { causalMask } from "../masks/grid.ts";
 import { silu } from "../nn/activations.ts";
 import { attention } from "../nn/attention/attention.ts";
-import { Linear } from "../nn/linear.ts";
+import { causal } from "../nn/attention/causal.ts";
+import { Linear, NO_BIAS } from "../nn/linear.ts";
 import { PaLMLayerNorm } from "../nn/norms/layer-norm.ts";
 import { type Check, checked, even, inner as innerWidth, optional } from "../nn/options.ts";
 import { RotaryEmbedding, rotate } from "../nn/positions/palm-rotary.ts";
@@ -13,7 +13,7 @@ import { chunk, concat, rearrange, repeat, split } from "../tensor/ops/arrange.t
 import { add, mul, mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { checkTensors, tap } from "../tensor/program/apply.ts";
-import { Bool, type Tensor } from "../tensor/tensor.ts";
+import type { Bool, Tensor } from "../tensor/tensor.ts";
 import { type HeadOptions, headChecks } from "./perceiver-attention.ts";
 
 const CLASS = "ParallelTransformerBlock";
@@ -46,7 +46,7 @@ class SwiGluProjection {
   readonly 1: Linear<"f", "d">;
 
   constructor(inner: number, dim: number) {
-    this[1] = new Linear("f -> d", inner, dim, { bias: false });
+    this[1] = new Linear("f -> d", inner, dim, NO_BIAS);
   }
 
   forward(x: Tensor<"b l f">): Tensor<"b l d"> {
@@ -83,55 +83,46 @@ export class ParallelTransformerBlock {
     this.options = { heads, dimHead, inner };
     this.norm = new PaLMLayerNorm(dim);
     this.rotary_emb = new RotaryEmbedding(dimHead);
-    this.fused_attn_ff_proj = new Linear("d -> f", dim, heads * dimHead + 2 * dimHead + 2 * inner, {
-      bias: false,
-    });
-    this.attn_out = new Linear("(h k) -> d", heads * dimHead, dim, { bias: false });
+    this.fused_attn_ff_proj = new Linear("d -> f", dim, heads * dimHead + 2 * dimHead + 2 * inner, NO_BIAS);
+    this.attn_out = new Linear("(h k) -> d", heads * dimHead, dim, NO_BIAS);
     this.ff_out = new SwiGluProjection(inner, dim);
   }
 
   /** The output of the layer for whole texts, causally masked. Throws a RuleError for a text without tokens. */
   forward(x: Tensor<"b l d">): Tensor<"b l d"> {
-    const { b, l } = this.#sizes(x);
-    const { shape, data } = causalMask(l);
-    return this.read(x, repeat("l s -> b l s", new Bool<"l s">(shape, data), { b }), null).x; // [palm.causal]
+    return this.read(x, null, null).x;
   }
 
   /**
    * The output for tokens that follow those of a cache, and the cache with these tokens added; s counts both. Padding on the left
-   * moves the positions of a row, which changes nothing: rotary embeddings depend on differences of positions. Throws a RuleError
-   * if there are no tokens.
+   * moves the positions of a row, which changes nothing: rotary embeddings depend on differences of positions. Without `mayAttend`
+   * and a cache, the mask is causal. Throws a RuleError if there are no tokens.
    * Shapes: x `b l d`, mayAttend `b l s` → x `b l d`, and keys and values `b s k` in `now`.
    */
   read(
     x: Tensor<"b l d">,
-    mayAttend: Bool<"b l s">,
+    mayAttend: Bool<"b l s"> | null,
     past: SharedKeyValues | null,
   ): { x: Tensor<"b l d">; now: SharedKeyValues } {
-    const { l: n } = this.#sizes(x);
+    const { b, l } = shapes(CLASS, { x: [x, "b l d"], norm: [this.norm.gamma, "d"] });
+    if (l === 0) throw new RuleError("the text has no tokens; give at least one", "palm.empty-text");
     const { heads: h, dimHead, inner } = this.options;
     const from = past?.k.shape[1] ?? 0;
 
     // #region parallel
     const fused = this.fused_attn_ff_proj.forward(this.norm.forward(x));
     const parts = split(fused, { q: h * dimHead, k: dimHead, v: dimHead, ff: 2 * inner }); // [palm.fused]
-    const angles = this.rotary_emb.forward(n, from);
+    const angles = this.rotary_emb.forward(l, from);
     const q = rotate(rearrange("b l (h k) -> b h l k", parts.q, { h }), angles); // [palm.rotary]
     const now = appended(past, { k: rotate(named("b s k", parts.k), angles), v: named("b s k", parts.v) });
     const k = repeat("b s k -> b h s k", now.k, { h }); // [palm.multi-query]
     const v = repeat("b s k -> b h s k", now.v, { h });
 
-    const mask = repeat("b l s -> b h l s", mayAttend, { h });
+    const mask = repeat("b l s -> b h l s", mayAttend ?? causal(b, l), { h }); // [palm.causal]
     const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, { mayAttend: mask, emptyRow: "zero" });
     const attended = this.attn_out.forward(rearrange("b h l k -> b l (h k)", out));
     return { x: tap(this, "", add(attended, this.ff_out.forward(named("b l f", parts.ff)))), now }; // [palm.parallel]
     // #endregion
-  }
-
-  #sizes(x: Tensor<"b l d">): { b: number; l: number } {
-    const sizes = shapes(CLASS, { x: [x, "b l d"], norm: [this.norm.gamma, "d"] });
-    if (sizes.l === 0) throw new RuleError("the text has no tokens; give at least one", "palm.empty-text");
-    return sizes;
   }
 }
 

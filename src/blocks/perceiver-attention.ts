@@ -1,7 +1,7 @@
 // Flamingo's perceiver attention: Alayrac et al., arXiv 2204.14198v2, appendix A.1.1, figure 5.
 
 import { attention, EVERYTHING } from "../nn/attention/attention.ts";
-import { Linear } from "../nn/linear.ts";
+import { Linear, NO_BIAS } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { type Check, checked, count, optional } from "../nn/options.ts";
 import { concat, rearrange, unbind } from "../tensor/ops/arrange.ts";
@@ -41,9 +41,9 @@ export class PerceiverAttention {
     this.options = { heads, dimHead };
     this.norm_media = new LayerNorm(dim);
     this.norm_latents = new LayerNorm(dim);
-    this.to_q = new Linear("d -> (h k)", dim, heads * dimHead, { bias: false });
-    this.to_kv = new Linear("d -> (n h k)", dim, 2 * heads * dimHead, { bias: false });
-    this.to_out = new Linear("(h k) -> d", heads * dimHead, dim, { bias: false });
+    this.to_q = new Linear("d -> (h k)", dim, heads * dimHead, NO_BIAS);
+    this.to_kv = new Linear("d -> (n h k)", dim, 2 * heads * dimHead, NO_BIAS);
+    this.to_out = new Linear("(h k) -> d", heads * dimHead, dim, NO_BIAS);
   }
 
   /** What the latents take from the features and from themselves, without the residual. */

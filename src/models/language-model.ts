@@ -1,7 +1,7 @@
 // A decoder: embeddings, layers that return their keys and values, and logits. FlamingoPaLM and LLaMA implement it; a gated layer is a
 // decoder layer around a decoder layer. Its cached steps are in writer.ts.
-import { causalMask } from "../masks/grid.ts";
 import type { Visibility } from "../masks/media-mask.ts";
+import { causal } from "../nn/attention/causal.ts";
 import { type Check, passing } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { concat } from "../tensor/ops/arrange.ts";
@@ -126,7 +126,7 @@ export const wholeTexts = (b: number, l: number): Pick<Decoding, "positions" | "
     Int32Array.from({ length: l }, (_, i) => i),
     [0, 1],
   ), // [decode.positions]
-  mayAttend: new Bool([b, l, l], causalMask(l).data, [0, l, 1]), // [decode.causal]
+  mayAttend: causal(b, l), // [decode.causal]
 });
 
 /** Hidden states before a layer. */

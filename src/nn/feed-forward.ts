@@ -2,7 +2,7 @@
 import { gelu } from "../tensor/ops/functions.ts";
 import { tap } from "../tensor/program/apply.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { Linear } from "./linear.ts";
+import { Linear, NO_BIAS } from "./linear.ts";
 import { LayerNorm } from "./norms/layer-norm.ts";
 import { checked, count, multiple, optional } from "./options.ts";
 
@@ -25,8 +25,8 @@ export class FeedForward {
     const { dim, mult = 4 } = checked("FeedForward", options, checks);
     const inner = Math.trunc(dim * mult); // [ffw.inner]
     this[0] = new LayerNorm(dim);
-    this[1] = new Linear("d -> f", dim, inner, { bias: false });
-    this[3] = new Linear("f -> d", inner, dim, { bias: false });
+    this[1] = new Linear("d -> f", dim, inner, NO_BIAS);
+    this[3] = new Linear("f -> d", inner, dim, NO_BIAS);
   }
 
   /**

@@ -27,6 +27,9 @@ export interface LinearOptions {
   readonly initialBias?: Initial | null;
 }
 
+/** The options of a layer without a bias. */
+export const NO_BIAS: LinearOptions = { bias: false };
+
 /**
  * y = x Wᵀ + b over the last axis, which is renamed as the pattern says: `new Linear("d -> (h k)", …)`. The weight is [out, in].
  * Weight and bias are initialised uniformly within ±1/√in (torch.nn.Linear).
