@@ -343,7 +343,10 @@ test("[xattn.one-mask] locations together with a finished mask, and values that 
   expect(error.rule).toBe("xattn.one-mask");
   const bad: readonly (readonly [object, string])[] = [
     [{ visibility: {} }, "visibility is an object (Object)"],
-    [{ visibility: { ...visibility, emptyRow: "unmasked" } }, "visibility is an object (Object)"],
+    [
+      { visibility: { ...visibility, emptyRow: "unmasked" } },
+      'emptyRow is "unmasked"; it must be one of zero, uniform, nan',
+    ],
     [{ visibility: { ...visibility, postSoftmaxMask: [1] } }, "visibility is an object (Object)"],
     [{ mediaLocations: [[true, false, true]] }, "mediaLocations is a list of 1"],
     [{ mediaLocations: { shape: [1, 3], data: [1, 0, 1] } }, "mediaLocations is an object (Object)"],

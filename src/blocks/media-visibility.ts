@@ -23,9 +23,8 @@ const isGrid = (value: unknown): boolean => {
 };
 
 function isVisibility(value: unknown): boolean {
-  const { mayAttend, emptyRow, postSoftmaxMask, feedForward } = Object(value);
-  const rows = [postSoftmaxMask, feedForward].every((grid) => grid === null || isGrid(grid));
-  return rows && isGrid(mayAttend) && ["zero", "uniform", "nan"].includes(emptyRow);
+  const { mayAttend, postSoftmaxMask, feedForward } = Object(value); // the softmax checks emptyRow
+  return isGrid(mayAttend) && [postSoftmaxMask, feedForward].every((grid) => grid === null || isGrid(grid));
 }
 
 /** The check of an option that takes a mask convention. */
@@ -68,7 +67,7 @@ export function visibilityIn(
   if (!mediaLocations) return visibility;
   if (visibility)
     throw new RuleError(
-      `${caller}.forward: mediaLocations and visibility are two forms of one mask; give one of them`,
+      `${caller}.forward takes mediaLocations or visibility, two forms of one mask, and was given both`,
       "xattn.one-mask",
     );
   const { m } = shapes(caller, {

@@ -159,11 +159,8 @@ export function shapes<const P extends Record<string, string>>(
 
 function checkArgument(caller: string, name: string, argument: unknown, side: string): void {
   if (Array.isArray((argument as { shape?: unknown } | null | undefined)?.shape)) return;
-  const given = argument === null || argument === undefined ? `missing (${argument})` : "no array";
-  throw new ShapeError(
-    `${name} is ${given}; it must be a tensor with the axes ${side}  [notation.unify]`,
-    caller,
-  );
+  const given = argument === null || argument === undefined ? "missing" : "no array";
+  throw new ShapeError(`${name} is ${given}; give a tensor with the axes ${side}  [notation.unify]`, caller);
 }
 
 /** The message of `shapes`: every argument with its pattern, its shape and the sizes of its axes, and what is wrong with it. */
