@@ -10,6 +10,8 @@ import { shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/apply.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
+const CLASS = "PerceiverAttention";
+
 /** The width, in features, and the heads: `heads` of `dimHead` features each, 8 of 64 unless given. */
 export interface HeadOptions {
   readonly dim: number;
@@ -37,7 +39,7 @@ export class PerceiverAttention {
   readonly options: { readonly heads: number; readonly dimHead: number };
 
   constructor(options: HeadOptions) {
-    const { dim, dimHead = 64, heads = 8 } = checked("PerceiverAttention", options, headChecks);
+    const { dim, dimHead = 64, heads = 8 } = checked(CLASS, options, headChecks);
     this.options = { heads, dimHead };
     this.norm_media = new LayerNorm(dim);
     this.norm_latents = new LayerNorm(dim);
@@ -48,7 +50,7 @@ export class PerceiverAttention {
 
   /** What the latents take from the features and from themselves, without the residual. */
   forward(x: Tensor<"b m s d">, latents: Tensor<"b m r d">): Tensor<"b m r d"> {
-    shapes("PerceiverAttention", {
+    shapes(CLASS, {
       x: [x, "b m s d"],
       latents: [latents, "b m r d"],
       norm_latents: [this.norm_latents.weight, "d"],

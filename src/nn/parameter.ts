@@ -87,10 +87,9 @@ export class Parameter<A extends string = string> extends Tensor<A> {
   /** Throws a ShapeError if the shape is not a list of whole numbers, or has more values than one array holds. */
   constructor(_axes: A, shape: Shape, initial: Initial) {
     super(shape);
-    const size = sizeOf(shape);
-    if (size > LARGEST)
+    if (sizeOf(shape) > LARGEST)
       throw new ShapeError(
-        `a parameter of shape [${shape.join(" ")}] would hold ${size} values, more than 2^32  [options.bounds]`,
+        `a parameter of shape [${shape.join(" ")}] has more than 2^32 values  [options.bounds]`,
       );
     const seed = ++unseeded;
     this.initial = initial;

@@ -4,8 +4,6 @@ import { RuleError } from "./errors.ts";
 import { mulScalar, where } from "./ops/functions.ts";
 import { Bool, type Tensor } from "./tensor.ts";
 
-const TWO_32 = 2 ** 32;
-
 /** FNV-1a begins with it: the hash of an empty name. */
 const UNNAMED = 0x811c9dc5;
 
@@ -45,7 +43,7 @@ export function generator(seed: number, name = ""): Generator {
 /** The generator of a name's hash, by default that of the empty name, under a whole number as its seed. */
 export function generatorOf(seed: number, nameHash = UNNAMED): Generator {
   const bits = xoroshiro128plus(scramble(seed ^ nameHash));
-  const uniform = () => (bits.next() >>> 0) / TWO_32; // [random.uniform]
+  const uniform = () => (bits.next() >>> 0) / 2 ** 32; // [random.uniform]
   let spare: number | null = null;
   /** Box and Muller (1958): two independent normals from two uniforms. */
   const normal = () => {
