@@ -57,7 +57,7 @@ export {
 export { type FeatureTower, imageFeatures, mostSimilar, towerOf } from "../evaluation/retrieval.ts";
 export { type Interval, type IntervalOptions, meanWithInterval } from "../evaluation/runs/interval.ts";
 export { drawnShots } from "../evaluation/runs/shots.ts";
-export { captionTokens } from "../evaluation/scorers/caption-tokens.ts";
+export { captionTokens } from "../evaluation/scorers/captions/caption-tokens.ts";
 export { type Captioned, cider } from "../evaluation/scorers/cider.ts";
 export { accuracy, rocAuc } from "../evaluation/scorers/classification.ts";
 export { bestOf, exactMatch, f1 } from "../evaluation/scorers/spans.ts";

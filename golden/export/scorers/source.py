@@ -15,6 +15,10 @@ from . import texts
 
 FILE = "scores.json"
 PAIRS = 1000
+ODD_PAIRS = 500
+ODD_CAPTIONS = 4000
+# How answers are made: plain ones, then odd ones.
+ANSWERS = [texts.answer] * PAIRS + [texts.odd_answer] * ODD_PAIRS
 
 
 def official(checkout):
@@ -38,12 +42,12 @@ class Questions:
 def vqa(checkout):
     rng = random.Random(1)
     questions = []
-    for _ in range(PAIRS):
-        right = texts.answer(rng)
-        annotators = [texts.variant(rng, right) if rng.random() < 0.5 else right for _ in range(rng.choice([1, 2, 3, 10, 10, 10]))]
+    for make in ANSWERS:
+        right = make(rng)
+        annotators = [texts.variant(rng, right, make) if rng.random() < 0.5 else right for _ in range(rng.choice([1, 2, 3, 10, 10, 10]))]
         if rng.random() < 0.2:
             annotators = [right] * len(annotators)
-        questions.append({"answer": texts.variant(rng, right) if rng.random() < 0.7 else right, "annotators": annotators})
+        questions.append({"answer": texts.variant(rng, right, make) if rng.random() < 0.7 else right, "annotators": annotators})
     annotations = {
         i: {"answers": [{"answer": one, "answer_id": k} for k, one in enumerate(q["annotators"])], "question_type": "x", "answer_type": "other"}
         for i, q in enumerate(questions)
@@ -58,9 +62,9 @@ def vqa(checkout):
 
 def spans():
     rng = random.Random(2)
-    for _ in range(PAIRS):
-        right = [texts.answer(rng) for _ in range(rng.randint(1, 3))]
-        answer = texts.variant(rng, rng.choice(right))
+    for make in ANSWERS:
+        right = [make(rng) for _ in range(rng.randint(1, 3))]
+        answer = texts.variant(rng, rng.choice(right), make)
         example = types.SimpleNamespace(qas_id=0, answers=[{"text": one} for one in right])
         exact, f1 = squad_metrics.get_raw_scores([example], {0: answer})
         yield {"answer": answer, "right": right, "exact": exact[0], "f1": f1[0]}
@@ -79,7 +83,8 @@ def classes():
 
 def captions():
     rng = random.Random(4)
-    found = [texts.caption(rng) for _ in range(PAIRS)]
+    found = [texts.caption(rng) for _ in range(PAIRS)] + [texts.odd_caption(rng) for _ in range(ODD_CAPTIONS)]
+    found += texts.character_captions()
     # The tokenizer looks beyond the end of a line ("no." before a number). In the evaluation that is another image's caption; here it is a word.
     tokens = PTBTokenizer().tokenize({i: [{"caption": one}, {"caption": "x"}] for i, one in enumerate(found)})
     return [{"caption": one, "tokens": tokens[i][0]} for i, one in enumerate(found)]

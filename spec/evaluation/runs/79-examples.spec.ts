@@ -12,7 +12,7 @@ import {
   type TaskName,
 } from "../../../src/evaluation/runs/examples.ts";
 import { metricsOf } from "../../../src/evaluation/runs/metrics.ts";
-import { captionTokens } from "../../../src/evaluation/scorers/caption-tokens.ts";
+import { captionTokens } from "../../../src/evaluation/scorers/captions/caption-tokens.ts";
 import { cider } from "../../../src/evaluation/scorers/cider.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
 

@@ -1,6 +1,6 @@
 // The scores of an evaluation: what the records of its examples are worth.
 import { classProbabilities } from "../classes.ts";
-import { captionTokens } from "../scorers/caption-tokens.ts";
+import { captionTokens } from "../scorers/captions/caption-tokens.ts";
 import { cider } from "../scorers/cider.ts";
 import { bestOf, exactMatch, f1 } from "../scorers/spans.ts";
 import { vqaAccuracy } from "../scorers/vqa-accuracy.ts";
