@@ -27,15 +27,14 @@ export interface Media {
 /** The check of an option that takes an image encoder. */
 export const encoderCheck: Check = passing(
   "a module with a method forward(images)",
-  (value) =>
-    typeof value === "object" && value !== null && "forward" in value && typeof value.forward === "function",
+  (value) => typeof Object(value).forward === "function",
 );
 
 const CALL = "FlamingoPaLM.forward";
 const tensor: Check = optional(nullable(tensorCheck));
 const checks: { readonly [K in keyof Media]-?: Check } = { images: tensor, videos: tensor, embeds: tensor };
 
-/** Checks the arguments by the options of the profile and returns at most one kind of media. */
+/** The media of a call, checked by the options of the profile: one kind at most, or images beside videos, which are ignored. */
 export function chooseMedia(media: Media | Tensor<"b m c h w">, behaviour: FlamingoBehaviour): Media {
   if (media instanceof Tensor) {
     checkAccepted(behaviour, "readmeCalls", { caller: CALL });
@@ -45,8 +44,8 @@ export function chooseMedia(media: Media | Tensor<"b m c h w">, behaviour: Flami
   const known = checked(CALL, media, checks);
   const { images, videos, embeds } = known;
   if (embeds && !images) checkAccepted(behaviour, "embeds", { images: null }); // [flamingo.embeds]
-  if (images && videos && !embeds && behaviour.imagesBesideVideos === "ignore") return { videos }; // [flamingo.images-and-videos]
-  if (images ? videos || embeds : videos && embeds)
+  const several = images ? videos || embeds : videos && embeds;
+  if (several && (embeds || behaviour.imagesBesideVideos === "refuse"))
     throw new RuleError(
       `${CALL} was given more than one of images, videos and embeds; give one`,
       embeds ? "flamingo.embeds" : "flamingo.images-and-videos",
@@ -81,7 +80,7 @@ export function embedMedia(
   owner: Encoders,
   { images, videos, embeds }: Media,
 ): Tensor<"b m s d"> | Tensor<"b s d"> | null {
-  if (videos) return embedVideos(owner, videos);
+  if (videos) return embedVideos(owner, videos); // [flamingo.images-and-videos]
   if (!images) return embeds ?? null;
   const { b } = shapes("FlamingoPaLM", { images: [images, "b m c h w"] });
   // #region images

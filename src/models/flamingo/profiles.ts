@@ -29,11 +29,12 @@ export interface FlamingoBehaviour {
   readonly trainModeReachesEncoder: boolean;
 }
 
+/** Uses that the README of flamingo-pytorch shows and release 0.1.2 refuses, with one value for all. */
+const readmeUses = <V>(value: V) => ({ embeds: value, withoutEncoder: value, readmeCalls: value });
+
 export const flamboyance: FlamingoBehaviour = {
   ...correctedPair,
-  embeds: "accept",
-  withoutEncoder: "accept",
-  readmeCalls: "accept",
+  ...readmeUses("accept"),
   imagesBesideVideos: "refuse",
   trainModeReachesEncoder: false,
 };
@@ -46,9 +47,7 @@ export const profiles = {
   flamboyance,
   "flamingo-pytorch@0.1.2": {
     ...releasedPair,
-    embeds: "refuse",
-    withoutEncoder: "refuse",
-    readmeCalls: "refuse",
+    ...readmeUses("refuse"),
     imagesBesideVideos: "ignore",
     trainModeReachesEncoder: true,
   },
@@ -57,14 +56,11 @@ export const profiles = {
 /** The name of a profile. */
 export type ProfileName = keyof typeof profiles;
 
-const choice = optional(oneOf(["accept", "refuse"]));
 const checks: { readonly [K in keyof FlamingoBehaviour]-?: Check } = {
   immediate: conventionCheck,
   allPrevious: conventionCheck,
   emptyRowFeedForward: optional(oneOf(["run", "skip"])),
-  embeds: choice,
-  withoutEncoder: choice,
-  readmeCalls: choice,
+  ...readmeUses(optional(oneOf(["accept", "refuse"]))),
   imagesBesideVideos: optional(oneOf(["refuse", "ignore"])),
   trainModeReachesEncoder: optional(flag),
 };
