@@ -139,10 +139,12 @@ export function checked<O extends object>(
   checks: { readonly [K in keyof O]-?: Check },
 ): O {
   checkObject(caller, options);
-  const known = Object.entries<Check>(checks);
-  for (const name of Object.keys(options))
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
     if (!Object.hasOwn(checks, name)) throw unknownOption(caller, name, Object.keys(checks)); // [options.known]
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    if (value !== undefined) given[name] = value;
+  }
+  const known = Object.entries<Check>(checks);
   const missing = known.filter(([name, { optional }]) => !optional && given[name] === undefined);
   if (missing.length > 0)
     throw new RuleError(
