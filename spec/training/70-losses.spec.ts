@@ -227,9 +227,7 @@ describe("padding", () => {
     ])
       expect(refusal(() => nextTokens(two, bad as never)).rule).toBe("options.values");
     expect(refusal(() => nextTokens(tensor("b l", [[1, 2]]) as never)).rule).toBe("targets.next");
-    expect(() => nextTokens([[1, 2]] as never)).toThrow(
-      "text is no array; give a tensor with the axes b l",
-    );
+    expect(() => nextTokens([[1, 2]] as never)).toThrow("text is no array; give a tensor with the axes b l");
   });
 });
 test("[targets.before-first-image] text before the first image has targets by default and none as an option", () => {
