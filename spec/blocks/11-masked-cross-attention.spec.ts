@@ -336,6 +336,25 @@ test("[xattn.no-media] images without latents, and no images at all, are refused
   expect(attention().forward(text(1, 0), images(1, 1, 2)).shape).toEqual([1, 0, 5]); // as the release computes it
 });
 
+test("[mask.end-token] [mask.neighbours] locations may mark end tokens and an image's further tokens; other numbers are refused", () => {
+  const marked = (...kinds: number[]) => new Bool<"b l">([1, kinds.length], Uint8Array.from(kinds));
+  const [x, media] = [text(1, 6), images(1, 2, 2)];
+  for (const convention of [conventions.idefics, conventions["mllama transformers"]]) {
+    const model = attention({ convention });
+    const forward = (mediaLocations: Bool<"b l">) => valuesOf(model.forward(x, media, { mediaLocations }));
+    const [ended, joined] = [marked(1, 0, 2, 0, 1, 0), marked(1, 3, 1, 3, 0, 0)];
+    for (const where of [ended, joined]) {
+      const visibility = visibilityOf(where, 2, convention);
+      expect(forward(where)).toEqual(valuesOf(model.forward(x, media, { visibility })));
+    }
+    const without = marked(1, 0, 0, 0, 1, 0);
+    if (convention.endTokens === "cut")
+      expect(forward(ended)).not.toEqual(forward(without)); // position 3 sees no image
+    else expect(forward(joined)).not.toEqual(forward(marked(1, 0, 1, 0, 0, 0))); // images with text between are no neighbours
+    expect(refusal(() => forward(marked(1, 4, 0, 0, 0, 0))).message).toContain("it must be booleans b l");
+  }
+});
+
 test("[xattn.one-mask] locations together with a finished mask, and values that are neither, are refused", () => {
   const [model, x, media, mediaLocations] = [attention(), text(1, 3), images(1, 2, 2), locations("I.I")];
   const visibility = visibilityOf(mediaLocations, 2, conventions.immediate);

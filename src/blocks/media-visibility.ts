@@ -32,22 +32,24 @@ export const conventionCheck: Check = optional(
   passing("a mask convention, such as one of `conventions`", isConvention),
 );
 
+/** Also where end tokens (2) and further tokens of an image (3) are marked. */
+const isLocations = (value: unknown): boolean =>
+  value instanceof Bool && value.flat().every((kind) => kind <= TOKEN.more);
+
 const checks: { readonly [K in keyof MediaVisibility]-?: Check } = {
-  mediaLocations: optional(
-    nullable(passing("booleans b l, as bool() makes them", (value) => value instanceof Bool)),
-  ),
+  mediaLocations: optional(nullable(passing("booleans b l, as bool() makes them", isLocations))),
   visibility: optional(nullable(passing("a mask, as visibilityOf() computes it", isVisibility))),
 };
 
-/** The visibility of a batch of texts with an image wherever a token is one. */
+/** The visibility of a batch of texts; `kindOf` gives the kind of a token: 1 for an image (TOKEN). */
 export function visibilityOfText(
   tokens: Int<"b l"> | Bool<"b l">,
-  isImage: (token: number) => boolean,
+  kindOf: (token: number) => number,
   images: number,
   convention: Convention,
 ): Visibility {
   const [b = 0, l = 0] = tokens.shape;
-  const kinds = Array.from(tokens.flat(), (token) => (isImage(token) ? TOKEN.image : TOKEN.text)); // [mask.location]
+  const kinds = Array.from(tokens.flat(), kindOf);
   const texts = Array.from({ length: b }, (_, i) => wholeText(countText(kinds.slice(i * l, (i + 1) * l)))); // [mask.batch]
   return visibilityOfRows(rowsOfTexts(texts, images, convention), tokens.shape, images, convention);
 }
@@ -75,5 +77,5 @@ export function visibilityIn(
     media: [media, "b m r e"],
     mediaLocations: [mediaLocations, "b l"],
   });
-  return visibilityOfText(mediaLocations, Boolean, m, convention);
+  return visibilityOfText(mediaLocations, Number, m, convention);
 }

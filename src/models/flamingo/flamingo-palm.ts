@@ -212,7 +212,8 @@ export class FlamingoPaLM implements LanguageModel {
     // #region forward
     const perceived = this.perceive(media);
     const visibility =
-      perceived && visibilityOfText(text, (id) => id === mediaTokenId, perceived.shape[1] ?? 0, convention); // [mask.location]
+      perceived &&
+      visibilityOfText(text, (id) => Number(id === mediaTokenId), perceived.shape[1] ?? 0, convention); // [mask.location]
     const at = { ...wholeTexts(b, l), media: perceived, visibility };
     let x = this.embed(text);
     for (const layer of this.layers) x = layer.forward(x, at, null).x;
