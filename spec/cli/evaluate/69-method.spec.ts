@@ -314,6 +314,34 @@ describe("demonstrations by similarity", () => {
     },
   );
 
+  test("[shots.same-picture] another line with the example's picture is no demonstration among the examples themselves, and is one in another file", () => {
+    const lines = ["1.png", "2.png", "2.png", "4.png"].map((image, i) => ({
+      image,
+      question: `is it ${i}?`,
+      answers: ["a dog"],
+    }));
+    const all = fileOf("twice.jsonl", lines);
+    const out = at("twice.out");
+    expect(run("flamingo", "vqa", all, "--rices", "--shots", "2", "--out", out).status).toBe(0);
+    const shown = recordsIn(out)
+      .slice(1, 5)
+      .map(({ demonstrations }) => demonstrations);
+    expect(shown.slice(1, 3).map((two) => [...two].sort())).toEqual([
+      [1, 4],
+      [1, 4],
+    ]);
+    const other = fileOf("other.jsonl", [
+      ...lines,
+      { image: "3.png", question: "is it?", answers: ["a cat"] },
+    ]);
+    const more = at("twice-other.out");
+    const args = ["--demos", other, "--rices", "--shots", "2", "--out", more];
+    expect(run("flamingo", "vqa", all, ...args).status).toBe(0);
+    expect([...recordsIn(more)[2].demonstrations].sort()).toEqual([2, 3]);
+    const few = run("flamingo", "vqa", all, "--rices", "--shots", "3", "--out", at("few-others.out"));
+    expect(few.stderr).toContain("2 have a usable image, another than the example's");
+  });
+
   test("[shots.similar] [runs.model] another tower compares in its own way, and its records are not continued", async () => {
     const names = [1, 2, 3, 4, 5, 6, 7, 8].map((i) => `side-${i}.png`);
     for (const [i, name] of names.entries()) await writePicture(at(name), i + 20);

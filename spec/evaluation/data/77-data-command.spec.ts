@@ -50,6 +50,26 @@ describe("data check", () => {
     expect(found.problems.map(({ line }: { line: number }) => line)).toEqual([2, 4, 5]);
   });
 
+  test("names 20 bad lines of each file, or the number that is asked for, and counts all", () => {
+    const bad = Array.from({ length: 30 }, () => text(""));
+    const files = [fileOf("bad.jsonl", ...bad), fileOf("bad-too.jsonl", ...bad)];
+    const named = (...args: readonly string[]): [number, number][] => {
+      const { stdout } = flamboyance("data", "check", ...files, ...args, "--json");
+      return JSON.parse(stdout).files.map((one: { leftOut: number; problems: unknown[] }) => [
+        one.leftOut,
+        one.problems.length,
+      ]);
+    };
+    const both = (shown: number) => [
+      [30, shown],
+      [30, shown],
+    ];
+    expect([named(), named("--problems", "25"), named("--problems", "0")]).toEqual([20, 25, 0].map(both));
+    expect(named("--problems", "100000")).toEqual(both(30));
+    const { status, stderr } = flamboyance("data", "check", ...files, "--problems", "100001");
+    expect([status, stderr.includes("--problems")]).toEqual([3, true]);
+  });
+
   test("ends at the first bad line if asked, and takes one kind", () => {
     const file = checked();
     const stopped = flamboyance("data", "check", file, "--stop");

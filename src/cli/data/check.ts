@@ -6,14 +6,18 @@ import { decodeImageFile } from "../../io/images/read.ts";
 import { resolved } from "../../io/paths.ts";
 import { counted } from "../../masks/sentences.ts";
 import { messageOf } from "../../tensor/errors.ts";
-import { oneOf, readArguments } from "../arguments.ts";
+import { oneOf, readArguments, wholeOption } from "../arguments.ts";
 import { writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
-import { KINDS, openReading } from "./reading.ts";
+import { KINDS, MOST_SHOWN, openReading } from "./reading.ts";
+
+/** Bad lines of a file that can be kept for a report. */
+const MOST_PROBLEMS = 100_000;
 
 const OPTIONS = {
   kind: { type: "string", multiple: true, default: [] as string[] },
   decode: { type: "boolean", default: false },
+  problems: { type: "string", default: String(MOST_SHOWN) },
   stop: { type: "boolean", default: false },
   json: { type: "boolean", default: false },
 } as const;
@@ -37,7 +41,7 @@ interface Checked {
 }
 
 async function checkFile(file: string, options: CheckOptions): Promise<Checked> {
-  const { leftOut, progress, samples } = openReading(options.stop);
+  const { leftOut, progress, samples } = openReading(options.stop, options.problems);
   const counts: Record<SampleKind, number> = {
     ...{ text: 0, caption: 0, document: 0, question: 0, choice: 0 },
     ...{ matrix: 0, description: 0 },
@@ -59,6 +63,8 @@ async function checkFile(file: string, options: CheckOptions): Promise<Checked> 
 interface CheckOptions {
   readonly kinds: readonly SampleKind[] | null;
   readonly decode: boolean;
+  /** How many bad lines of each file are named. */
+  readonly problems: number;
   readonly stop: boolean;
 }
 
@@ -75,9 +81,10 @@ export async function check(args: readonly string[]): Promise<number> {
   if (files.length === 0)
     throw new UsageError("data check takes files of JSON lines, such as captions.jsonl");
   const kinds = values.kind.length > 0 ? values.kind.map((kind) => oneOf("kind", kind, KINDS)) : null;
+  const problems = wholeOption("problems", values.problems, 0, MOST_PROBLEMS);
   const found: Checked[] = [];
   for (const file of files)
-    found.push(await checkFile(file, { kinds, decode: values.decode, stop: values.stop }));
+    found.push(await checkFile(file, { kinds, decode: values.decode, problems, stop: values.stop }));
   if (values.json) writeJson({ files: found });
   else writeOut(`${found.map(sentence).join("\n")}\n`);
   return found.some(({ leftOut }) => leftOut > 0) ? 2 : 0;

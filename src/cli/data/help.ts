@@ -25,6 +25,9 @@ Options
   --kind KIND         check: only text, caption, document, question, choice,
                       matrix or description; may be repeated
   --decode            check: decode all pictures, not only look for them
+  --problems N        check: how many bad lines of each file are named, also in
+                      the document; at most 100000 (default: 20). All are
+                      counted.
   --count N           mix: how many samples
   --seed N            mix: the seed of the draws (default: 1)
   --tokenizer FOLDER  pack: the folder of a model, with tokenizer.json, or a

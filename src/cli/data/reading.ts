@@ -17,8 +17,8 @@ export const KINDS = [
   ...(["matrix", "description"] as const),
 ] as const;
 
-/** Bad lines that are printed; further ones are counted. */
-const MOST_SHOWN = 20;
+/** Bad lines that are printed unless another number is asked for; further ones are counted. */
+export const MOST_SHOWN = 20;
 const MIB = 2 ** 20;
 
 /** Lines that were left out. */
@@ -29,10 +29,12 @@ export class LeftOut {
   readonly #furthest = new Map<string, number>();
   readonly #stop: boolean;
   readonly #progress: Progress;
+  readonly #most: number;
 
-  /** `stop`: the first bad line ends the run. */
-  constructor(stop: boolean, progress: Progress) {
+  /** `stop`: the first bad line ends the run. `most`: how many are kept and printed. */
+  constructor(stop: boolean, progress: Progress, most: number = MOST_SHOWN) {
     this.#stop = stop;
+    this.#most = most;
     this.#progress = progress;
   }
 
@@ -42,7 +44,7 @@ export class LeftOut {
     if (bad.line <= (this.#furthest.get(file) ?? 0)) return;
     this.#furthest.set(file, bad.line);
     this.count++;
-    if (this.shown.length === MOST_SHOWN) return;
+    if (this.shown.length >= this.#most) return;
     this.shown.push(bad);
     this.#progress.clear();
     writeError(`left out: ${bad.problem}\n`);
@@ -83,9 +85,9 @@ export interface Opened {
   ) => Generator<ReadSample, void, undefined>;
 }
 
-export function openReading(stop: boolean): Opened {
+export function openReading(stop: boolean, most: number = MOST_SHOWN): Opened {
   const progress = progressOn(process.stderr);
-  const leftOut = new LeftOut(stop, progress);
+  const leftOut = new LeftOut(stop, progress, most);
   return {
     progress,
     leftOut,

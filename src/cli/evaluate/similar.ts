@@ -13,7 +13,7 @@ export class SimilarShots {
   readonly #backend: Backend;
   readonly #features = new Map<string, Feature>();
   /** Demonstrations with their features; those without a usable image are none. */
-  #pool: readonly { readonly at: number; readonly feature: Feature }[] = [];
+  #pool: readonly { readonly at: number; readonly image: string; readonly feature: Feature }[] = [];
 
   constructor(tower: EvaluatedTower, backend: Backend) {
     this.#tower = tower;
@@ -41,12 +41,12 @@ export class SimilarShots {
       step,
     }: { readonly file: string; readonly leftOut: LeftOut; readonly step: (at: number) => void },
   ): Promise<void> {
-    const found: { at: number; feature: Feature }[] = [];
+    const found: { at: number; image: string; feature: Feature }[] = [];
     for (const [at, { image, line }] of pool.entries()) {
       step(at);
       try {
         if (image === null) throw new LoadError("it has no image, by which --rices compares");
-        found.push({ at, feature: await this.#featureOf(image) });
+        found.push({ at, image, feature: await this.#featureOf(image) });
       } catch (error) {
         if (!(error instanceof LoadError || error instanceof RuleError)) throw error;
         leftOut.add(file, { line, problem: `${file}, line ${line}: no demonstration: ${messageOf(error)}` });
@@ -55,13 +55,19 @@ export class SimilarShots {
     this.#pool = found;
   }
 
-  /** The indices of the most similar demonstrations, the most similar one last. Throws a LoadError if there are too few. */
+  /**
+   * The indices of the most similar demonstrations, the most similar one last; where they are the examples themselves (`own`), of other pictures. Throws a LoadError if there are too few.
+   */
   async shots(example: Example, shots: number, own: number | null): Promise<number[]> {
     if (example.image === null) throw new LoadError("it has no image, by which --rices compares");
     const feature = await this.#featureOf(example.image);
-    const others = this.#pool.filter(({ at }) => at !== own); // [shots.others]
+    const others = this.#pool.filter(
+      ({ at, image }) => own === null || (at !== own && image !== example.image),
+    ); // [shots.same-picture]
     if (others.length < shots)
-      throw new LoadError(`${shots} demonstrations are asked for, and ${others.length} have a usable image`);
+      throw new LoadError(
+        `${shots} demonstrations are asked for, and ${others.length} have a usable image${own === null ? "" : ", another than the example's"}`,
+      );
     const similar = mostSimilar(
       feature,
       others.map((one) => one.feature),
