@@ -532,6 +532,20 @@ test("[dropout.generators] every dropout has its own masks, the same for the sam
   expect(pair.second.forward(x)).toBe(x);
 });
 
+test.each([
+  ["nothing", undefined, /^setTraining: training is undefined; it must be { seed } for train mode, or null/],
+  ["a number", 5, /^setTraining: training is 5; it must be { seed }/],
+  ["no seed", {}, /^setTraining needs seed, a whole number/],
+  ["a seed in words", { seed: "a" }, /^setTraining: seed is "a"; it must be a whole number/],
+  ["another option", { seed: 1, p: 0.5 }, /^setTraining has no option "p"/],
+])(
+  "[options.values] train mode is refused when it is given %s, with or without a dropout",
+  (_, training, words) => {
+    for (const module of [new Dropout(0.5), new Linear("d -> e", 2, 2)])
+      expect(() => setTraining(module, training as never)).toThrow(words);
+  },
+);
+
 test("[norm.affine] an input of another width is refused, in the words of the release", () => {
   // torch 2.13: torch.nn.LayerNorm, and the LayerNorm of flamingo_palm.py
   expect(releaseMessage(shapeRefusal(() => new LayerNorm(12).forward(randomTensor([1, 4, 13]))))).toBe(

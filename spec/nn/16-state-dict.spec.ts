@@ -341,6 +341,13 @@ test("[state.truncated] numbers beyond the bound are drawn again, so that the re
   expect(Math.abs(variance / 4 - 0.551524)).toBeLessThan(0.01);
 });
 
+test("[random.seeded] a wrong seed is refused by initialize, before a parameter is read", () => {
+  for (const seed of [Number.NaN, 1.5, "7", null, undefined])
+    expect(() => initialize(new FeedForward({ dim: 2 }), seed as never)).toThrow(
+      /^a seed is a whole number, not /,
+    );
+});
+
 test("[state.initialize] the same seed gives the same model, another seed another", () => {
   const all = (seed: number) =>
     [...stateDict(initialize(tiny(), seed))].map(([key, t]) => [key, valuesOf(t)]);

@@ -55,7 +55,7 @@ export type ParameterDtype = (typeof PARAMETER_DTYPES)[number];
 
 /**
  * Draws every parameter from its initial distribution, with a generator for each path. The same seed gives the same model. With a
- * 16-bit dtype the values are rounded to it and kept in 16 bits.
+ * 16-bit dtype the values are rounded to it and kept in 16 bits. Throws a RuleError if the seed is no whole number.
  */
 export function initialize<M extends object>(
   model: M,
@@ -64,6 +64,7 @@ export function initialize<M extends object>(
 ): M {
   const { dtype = "float32" } = checked("initialize", options, { dtype: optional(oneOf(PARAMETER_DTYPES)) });
   const tied = ties(model);
+  generator(seed); // a wrong seed is refused here, not where the first parameter is read  [random.seeded]
   for (const [path, t] of stateDict(model)) {
     if (!(t instanceof Parameter) || tied.has(path)) continue;
     t.assign(

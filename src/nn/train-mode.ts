@@ -1,6 +1,7 @@
 // Train mode and evaluation mode of all modules of a model.
 import { type Generator, generator } from "../tensor/random.ts";
 import { walk } from "../tensor/walk.ts";
+import { checked, checkValue, passing } from "./options.ts";
 
 /** A module that draws random numbers in train mode, such as Dropout; null stands for evaluation mode. */
 interface WithTraining {
@@ -20,11 +21,20 @@ interface WithFrozenPart {
 }
 const hasFrozenPart = (part: object): part is WithFrozenPart => "evaluationOnly" in part;
 
+const wanted = passing(
+  "{ seed } for train mode, or null for evaluation mode",
+  (value) => typeof value === "object",
+);
+const seed = passing("a whole number", Number.isSafeInteger);
+
 /**
  * Sets every dropout below `module` to train mode, each with its own generator, or to evaluation mode. A frozen part, such as the image
- * encoder of a FlamingoPaLM, stays in evaluation mode. Throws a RuleError if `module` has a batch norm, which has no train mode.
+ * encoder of a FlamingoPaLM, stays in evaluation mode. Throws a RuleError if `module` has a batch norm, which has no train mode,
+ * and if `training` is neither null nor an object with a seed.
  */
 export function setTraining(module: object, training: { readonly seed: number } | null): void {
+  checkValue("setTraining", "training", training, wanted);
+  if (training) checked("setTraining", training, { seed }); // [random.seeded]
   const parts = [...walk(module)];
   if (training) for (const [path, part] of parts) if (hasNoTraining(part)) part.refuseTraining(path); // [batchnorm.evaluation]
   for (const [path, part] of parts)

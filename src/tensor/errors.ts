@@ -5,7 +5,7 @@ export type Facts = Readonly<Record<string, unknown>>;
 
 /**
  * The caller's shapes, axes or sizes do not fit together. `place` is the module or call in which they meet, if there is one;
- * `facts` are the shapes that the message names.
+ * `facts` are shapes by name, where the message of a released package for the same input depends on them.
  */
 export class ShapeError extends Error {
   override name = "ShapeError";

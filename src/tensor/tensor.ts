@@ -20,6 +20,7 @@ export interface Strided<D> {
   readonly offset: number;
 }
 
+/** The values of a tensor, as kernels read and return them. `tensor(axes, shape, values).data` makes one and checks it. */
 export type View = Strided<Floats>;
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
@@ -58,7 +59,7 @@ function checkShape(shape: Shape): void {
 function checkFits(data: Typed, shape: Shape, stride: readonly number[] | undefined, offset: number): void {
   if (!ArrayBuffer.isView(data))
     throw new ShapeError(
-      "values are a typed array here; tensor(), int() and bool() take lists  [tensor.values]",
+      "a Tensor takes values as x.data has them, Int and Bool a typed array; tensor(), int() and bool() take numbers  [tensor.values]",
     );
   checkShape(shape);
   const size = sizeOf(shape);
