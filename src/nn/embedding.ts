@@ -39,11 +39,12 @@ export class Embedding<D extends string> {
   }
 
   /**
-   * Throws a RuleError if an id is not a row of the table.
+   * Throws a RuleError for an id that is no row of the table: enlarge the table for added tokens.
    * Shapes: ids `...` → `... d`.
    */
   forward<I extends string>(ids: Int<I>): Tensor<`${I} ${D}`> {
-    checkIds(ids, this.weight.shape[0] ?? 0); // [embedding.rows]
+    if (!(ids instanceof Int))
+      throw new RuleError("an embedding takes token ids: int(…) makes them from numbers", "embedding.rows");
     const rows = gather(this.weight, ids); // [embedding.rows]
     const id = this.#paddingId;
     if (id === null || !ids.flat().includes(id)) return rows;
@@ -54,17 +55,4 @@ export class Embedding<D extends string> {
     const [padding, others] = [marked(true), marked(false)];
     return add(where(others, rows), detach(where(padding, rows))); // [embedding.padding]
   }
-}
-
-function checkIds(ids: Int, rows: number): void {
-  if (!(ids instanceof Int))
-    throw new RuleError("an embedding takes token ids: int(…) makes them from numbers", "embedding.rows");
-  const values = ids.flat();
-  const at = values.findIndex((id) => id < 0 || id >= rows);
-  if (at < 0) return;
-  throw new RuleError(
-    `id ${values[at]} at position ${at} is not among the ${rows} rows of the table: give ids from 0 to ${rows - 1}, or enlarge the table`,
-    "embedding.rows",
-    { id: values[at], rows },
-  );
 }

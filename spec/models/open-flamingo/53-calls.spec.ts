@@ -290,7 +290,7 @@ describe("images of a call", () => {
       [{ langX: text([I, I, I], [1, 1, 1]) }, "openflamingo.missing-images", /give an image for each token/],
       [
         { langX: outOfRange },
-        "embedding.rows",
+        "ops.gather",
         /id 99 at position 1 .* 9 rows of the table: .* enlarge the table/,
       ],
       [

@@ -156,7 +156,7 @@ test("generation leaves cached media as they were, also where it fails", async (
   const error = await refusalOf(() =>
     generateFlamingo(of, { visionX: images(2, 1), langX: wrong, maxTokens: 2 }),
   );
-  expect(error.rule).toBe("embedding.rows");
+  expect(error.rule).toBe("ops.gather");
   expect(list(of.forward(call).logits)).toEqual(before);
 });
 

@@ -142,7 +142,7 @@ const kosmos = {
 
 /** torch 2.13 and transformers 4.57.6. */
 const layersAndTraining = {
-  "embedding.rows": () => ID_OUT_OF_RANGE,
+  "ops.gather": () => ID_OUT_OF_RANGE,
   "conv.pool": "RuntimeError: pad should be at most half of effective kernel size",
   "loss.counted": "nan",
   "sgd.nesterov": "ValueError: Nesterov momentum requires a momentum and zero dampening",

@@ -216,7 +216,7 @@ export function maskedSoftmax<A extends string>(
 }
 
 /**
- * Rows of a table: out[i…] = table[ids[i…]]. Throws a ShapeError for an id that is no row of the table.
+ * Rows of a table: out[i…] = table[ids[i…]]. Throws a RuleError for an id that is no row of the table.
  * Shapes: table `n d`, ids `...` → `... d`.
  */
 export const gather = <I extends string, D extends string>(
@@ -225,7 +225,7 @@ export const gather = <I extends string, D extends string>(
 ): Tensor<`${I} ${D}`> => applyRule("gather", tables.gather, { ids }, table);
 
 /**
- * Sums rows into a table of `rows` rows: out[r] = Σ x[i…] over ids[i…] = r. The adjoint of `gather`. Throws a ShapeError for an
+ * Sums rows into a table of `rows` rows: out[r] = Σ x[i…] over ids[i…] = r. The adjoint of `gather`. Throws a RuleError for an
  * id that is no row of the table.
  * Shapes: x `... d`, ids `...` → `n d`, where n = rows.
  */
@@ -233,8 +233,8 @@ export const scatter = (x: Tensor, ids: Int, rows: number): Tensor =>
   applyRule("scatter", tables.scatter, { ids, rows }, x);
 
 /**
- * One element of each row: out[i…] = x[i…, ids[i…]]. Throws a ShapeError if the shapes do not fit, or an id is outside of its
- * row.
+ * One element of each row: out[i…] = x[i…, ids[i…]]. Throws a ShapeError if the shapes do not fit, and a RuleError
+ * for an id outside of its row.
  * Shapes: x `... n`, ids `...` → `...`.
  */
 export const pick = <I extends string>(x: Tensor<`${I} ${string}`>, ids: Int<I>): Tensor<I> =>
@@ -242,7 +242,7 @@ export const pick = <I extends string>(x: Tensor<`${I} ${string}`>, ids: Int<I>)
 
 /**
  * Rows of `width` zeros with one element each: out[i…, ids[i…]] = x[i…]. The adjoint of `pick`. Throws a ShapeError if the shapes
- * do not fit, or an id is outside of its row.
+ * do not fit, and a RuleError for an id outside of its row.
  * Shapes: x `...`, ids `...` → `... w`, where w = width.
  */
 export const place = <I extends string>(x: Tensor<I>, ids: Int<NoInfer<I>>, width: number): Tensor =>

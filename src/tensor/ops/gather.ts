@@ -1,15 +1,21 @@
 // Rows of a table and elements of rows by integer ids, and the adjoint ops.
-import { ShapeError } from "../errors.ts";
+import { RuleError, ShapeError } from "../errors.ts";
 import { flat, offsets, type Shape, sameSizes, shapeText, sizeOf, viewOf } from "../tensor.ts";
 import type { Ids, Rule } from "./table.ts";
 
-/** Throws a ShapeError unless every id is an index of `rows` things, which are called `kind`. */
-function checkIds(ids: Ids, rows: number, kind = "rows of the table  [ops.gather]"): void {
+/** Throws a RuleError unless every id is the index of one of `rows` rows of a table, or of `rows` elements of a row. */
+function checkIds(ids: Ids, rows: number, rule: "ops.gather" | "ops.pick" = "ops.gather"): void {
   const values = flat(ids);
   const wrong = values.findIndex((id) => id < 0 || id >= rows);
-  if (wrong >= 0) {
-    throw new ShapeError(`id ${values[wrong]} at position ${wrong} is not among the ${rows} ${kind}`);
-  }
+  if (wrong < 0) return;
+  const of = rule === "ops.pick" ? "elements of a row" : "rows of the table";
+  const larger = rule === "ops.pick" ? "" : ", or enlarge the table";
+  const id = values[wrong];
+  throw new RuleError(
+    `id ${id} at position ${wrong} is not among the ${rows} ${of}: give ids from 0 to ${rows - 1}${larger}`,
+    rule,
+    { id, rows },
+  );
 }
 
 /** out[i…] = table[ids[i…]] */
@@ -59,7 +65,7 @@ function checkPicks(ids: Ids, rows: Shape, width: number): void {
     throw new ShapeError(
       `rows of shape ${shapeText(rows)} need one id each, not ids of shape ${shapeText(ids.shape)}  [ops.pick]`,
     );
-  checkIds(ids, width, "elements of a row  [ops.pick]");
+  checkIds(ids, width, "ops.pick");
 }
 
 /** out[i…] = x[i…, ids[i…]]: one element of each row. */
