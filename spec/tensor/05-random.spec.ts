@@ -1,4 +1,5 @@
 // The executable half of 05-random.md.
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { describe, expect, test } from "vitest";
 import { gradients } from "../../src/tensor/autodiff/gradients.ts";
 import { RuleError } from "../../src/tensor/errors.ts";
@@ -17,6 +18,26 @@ const moment = (values: readonly number[], power: number): number => mean(values
 const N = 100_000;
 
 describe("generators", () => {
+  test("[random.seeded] the numbers are those of pure-rand's xoroshiro128+ for the mixed seed", () => {
+    /** a · b modulo 2³², by the halves of a. */
+    const product = (a: number, b: number): number =>
+      ((((a >>> 16) * b) % 2 ** 16) * 2 ** 16 + (a & 0xffff) * b) % 2 ** 32;
+    /** The finaliser of MurmurHash3. */
+    const mixed = (seed: number): number => {
+      let h = seed >>> 0;
+      h = product((h ^ (h >>> 16)) >>> 0, 0x85ebca6b);
+      h = product((h ^ (h >>> 13)) >>> 0, 0xc2b2ae35);
+      return h ^ (h >>> 16);
+    };
+    for (const seed of [0, 1, -1, 7, 2 ** 31 - 1, -(2 ** 31), 2 ** 32 - 1, 123_456_789]) {
+      for (const name of ["", "layers.0.norm.weight"]) {
+        const { uniform } = generator(seed, name);
+        const released = xoroshiro128plus(mixed(seed ^ hash(name)));
+        for (let i = 0; i < 1000; i++) expect(uniform()).toBe((released.next() >>> 0) / 2 ** 32);
+      }
+    }
+  });
+
   test("[random.seeded] the same seed and name give the same numbers, independently of other generators", () => {
     const first = generator(7, "norm.weight");
     const other = generator(7, "norm.bias");

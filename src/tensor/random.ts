@@ -1,5 +1,4 @@
 // Seeded random numbers. Every purpose has its own generator, so that results do not depend on the order of draws.
-import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { RuleError } from "./errors.ts";
 import { mulScalar, where } from "./ops/functions.ts";
 import { Bool, type Tensor } from "./tensor.ts";
@@ -25,6 +24,25 @@ function scramble(seed: number): number {
   return h ^ (h >>> 16);
 }
 
+/**
+ * The low 32 bits of the numbers of xoroshiro128+, with the rotations 24, 16 and 37 (Blackman and Vigna, arXiv 1805.01407, figure 1).
+ * The state is two words of 64 bits, each in two halves, and at first −1 − seed and seed · 2³², as in pure-rand.
+ */
+function xoroshiro128plus(seed: number): () => number {
+  let [low0, high0, low1, high1] = [~seed, -1, 0, seed | 0];
+  return () => {
+    const sum = low0 + low1; // s0 + s1
+    const low = low0 ^ low1; // x = s0 ^ s1
+    const high = high0 ^ high1;
+    const rotated = (low0 << 24) | (high0 >>> 8);
+    high0 = ((high0 << 24) | (low0 >>> 8)) ^ high ^ ((high << 16) | (low >>> 16)); // s0 = rotl(s0, 24) ^ x ^ (x << 16)
+    low0 = rotated ^ low ^ (low << 16);
+    low1 = (high << 5) | (low >>> 27); // s1 = rotl(x, 37)
+    high1 = (low << 5) | (high >>> 27);
+    return sum >>> 0; // [random.seeded]
+  };
+}
+
 /** Random numbers of one seed and name. Two generators with the same seed and name give the same numbers. */
 export interface Generator {
   /** A number in 0 ≤ u < 1, with 32 random bits. */
@@ -43,7 +61,7 @@ export function generator(seed: number, name = ""): Generator {
 /** The generator of a name's hash, by default that of the empty name, under a whole number as its seed. */
 export function generatorOf(seed: number, nameHash = UNNAMED): Generator {
   const bits = xoroshiro128plus(scramble(seed ^ nameHash));
-  const uniform = () => (bits.next() >>> 0) / 2 ** 32; // [random.uniform]
+  const uniform = () => bits() / 2 ** 32; // [random.uniform]
   let spare: number | null = null;
   /** Box and Muller (1958): two independent normals from two uniforms. */
   const normal = () => {

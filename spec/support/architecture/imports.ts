@@ -43,7 +43,6 @@ export const LAYERS: Readonly<Record<string, number>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ndarray: ["tensor/"],
   "ndarray-ops": ["tensor/"],
-  "pure-rand": ["tensor/"],
   "gpu.js": ["kernels/gpu/"],
   "@huggingface/jinja": ["io/tokenizers/"],
   "@huggingface/tokenizers": ["io/tokenizers/"],

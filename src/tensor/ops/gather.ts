@@ -7,7 +7,7 @@ import type { Ids, Rule } from "./table.ts";
 function checkIds(ids: Ids, rows: number, rule: "ops.gather" | "ops.pick" = "ops.gather"): void {
   const values = flat(ids);
   const wrong = values.findIndex((id) => id < 0 || id >= rows);
-  if (wrong < 0) return;
+  if (wrong < 0) return; // [ops.gather] [ops.pick]
   const of = rule === "ops.pick" ? "elements of a row" : "rows of the table";
   const larger = rule === "ops.pick" ? "" : ", or enlarge the table";
   const id = values[wrong];
