@@ -52,6 +52,7 @@ import { lion } from "../../src/training/optimizers/lion.ts";
 import { sgd } from "../../src/training/optimizers/sgd.ts";
 import { stableAdamW } from "../../src/training/optimizers/stable-adamw.ts";
 import { schedule } from "../../src/training/schedules.ts";
+import { train } from "../../src/training/training.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
 import { refusal } from "../support/properties/refusals.ts";
 
@@ -886,6 +887,19 @@ test("[options.known] an unknown option is refused with the nearest name, or wit
   expect(releaseMessage(refusal(() => new FeedForward({ dim: 12, foo: 1 } as never)))).toBe(
     "TypeError: FeedForward() got an unexpected keyword argument 'foo'",
   );
+});
+
+test("[options.known] [options.missing] a call that no release has, has no message of a release", () => {
+  for (const [call, rule] of [
+    [() => train({ x: 1 } as never), "options.known"],
+    [() => train({} as never), "options.missing"],
+    [() => sgd({ lr: 1 } as never), "options.known"],
+    [() => new OpenFlamingo({} as never), "options.missing"], // the release's class is called Flamingo
+  ] as const) {
+    const error = refusal(call);
+    expect(error.rule).toBe(rule);
+    expect(releaseMessage(error)).toBeNull();
+  }
 });
 
 test("[options.known] the source package's snake_case suggests the option", () => {

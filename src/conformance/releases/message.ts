@@ -19,8 +19,8 @@ const all: ReadonlyMap<string, Words> = new Map<string, Words>([
 
 /**
  * The message with which the released package (torch, Python, or the package whose class it is) refuses the same input, such as
- * "RuntimeError: mat1 and mat2 shapes cannot be multiplied (8x7 and 12x1024)". It is null where the release accepts the input, and where
- * its message is not known.
+ * "RuntimeError: mat1 and mat2 shapes cannot be multiplied (8x7 and 12x1024)". It is null where the release accepts the input, where no
+ * release has the call, and where its message is not known.
  */
 export function releaseMessage(error: RuleError | ShapeError): string | null {
   checkMember("releaseMessage", { error }, "facts", "a RuleError or a ShapeError");

@@ -3,26 +3,42 @@ import { broadcastError, MODULO_ZERO, POWER_OF_ZERO, probabilityError, rangeErro
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** Functions whose release has another name for them; FeedForward is a function of flamingo-pytorch. */
-const FUNCTIONS: ReadonlyMap<string, string> = new Map([
-  ["FeedForward", "FeedForward"],
-  ["fourierFeatures", "generate_fourier_features"],
-]);
-/** Calls that take their required arguments by position, too. */
-const POSITIONAL: readonly string[] = ["FeedForward", "ParallelTransformerBlock"];
+/** How Python names a call, and how the call takes the arguments that it needs. */
+type PythonCall = readonly [name: string, takes: "keyword-only" | "positional"];
 
-/** How Python names a call: a function or method by its name, and the constructor of a class. */
-function callOf(caller: string): string {
-  const isClass = /^[A-Z]\w*$/.test(caller);
-  return FUNCTIONS.get(caller) ?? (isClass ? `${caller}.__init__` : caller);
+const constructorOf = (name: string, takes: PythonCall[1] = "keyword-only"): [string, PythonCall] => [
+  name,
+  [`${name}.__init__`, takes],
+];
+
+/** Calls of the releases with the same arguments: flamingo-pytorch 0.1.2, vit-pytorch 1.26.11, and JOBR0/PerceiverIO_Pytorch at 64947cf. */
+const CALLS: ReadonlyMap<string, PythonCall> = new Map<string, PythonCall>([
+  constructorOf("PerceiverAttention"),
+  constructorOf("PerceiverResampler"),
+  constructorOf("MaskedCrossAttention"),
+  constructorOf("GatedCrossAttentionBlock"),
+  constructorOf("ParallelTransformerBlock", "positional"),
+  constructorOf("FlamingoPaLM"),
+  ["FlamingoPaLM.forward", ["FlamingoPaLM.forward", "positional"]],
+  ["FeedForward", ["FeedForward", "positional"]], // a function
+  constructorOf("ViT"),
+  constructorOf("Extractor", "positional"),
+  ["fourierFeatures", ["generate_fourier_features", "positional"]],
+]);
+
+/** Python's error for an argument that a call does not have; null for a call that no release has. */
+export function unexpectedArgument({ caller, name }: { caller: string; name: string }): string | null {
+  const [call] = CALLS.get(caller) ?? [];
+  return call === undefined
+    ? null
+    : `TypeError: ${call}() got an unexpected keyword argument '${snakeCase(name)}'`;
 }
 
-/** Python's error for an argument that a call does not have. */
-export const unexpectedArgument = ({ caller, name }: { caller: string; name: string }): string =>
-  `TypeError: ${callOf(caller)}() got an unexpected keyword argument '${snakeCase(name)}'`;
-
-/** Python's error for arguments that are left out. */
-export function missingArguments({ caller, names }: { caller: string; names: readonly string[] }): string {
+/** Python's error for arguments that are left out; null for a call that no release has. */
+export function missingArguments(facts: { caller: string; names: readonly string[] }): string | null {
+  const { caller, names } = facts;
+  const [call, takes] = CALLS.get(caller) ?? [];
+  if (call === undefined) return null;
   const quoted = names.map((name) => `'${snakeCase(name)}'`);
   const last = quoted.pop();
   const list = [
@@ -31,9 +47,8 @@ export function missingArguments({ caller, names }: { caller: string; names: rea
     quoted.length > 0 ? " and " : "",
     last,
   ];
-  const takes = POSITIONAL.includes(caller) ? "positional" : "keyword-only";
   const noun = names.length === 1 ? "argument" : "arguments";
-  return `TypeError: ${callOf(caller)}() missing ${names.length} required ${takes} ${noun}: ${list.join("")}`;
+  return `TypeError: ${call}() missing ${names.length} required ${takes} ${noun}: ${list.join("")}`;
 }
 
 type ValueError = (value: unknown) => string | null;
