@@ -242,6 +242,7 @@ test("[resampler.attend] shapes that the release refuses are refused in its word
     "RuntimeError: Sizes of tensors must match except in dimension 2. Expected size 1 but got size 2 for tensor number 1 in the list.";
   expect(released(attend([1, 1, 3, 13], [1, 1, 2, 12]))).toBe(`${width}[1, 1, 3, 13]`);
   expect(released(attend([1, 1, 3, 12], [1, 1, 2, 13]))).toBe(`${width}[1, 1, 2, 13]`);
+  expect(released(attend([1, 1, 3, 13], [1, 1, 2, 11]))).toBe(`${width}[1, 1, 3, 13]`); // the features' norm comes first
   expect(released(attend([1, 1, 3, 12], [1, 2, 2, 12]))).toBe(join);
   expect(released(attend([1, 1, 3, 12], [2, 1, 2, 12]))).toBe(join);
 });

@@ -15,6 +15,7 @@ import { maxPool2d, unfold } from "../../../src/nn/conv/planes.ts";
 import { Dropout } from "../../../src/nn/dropout.ts";
 import { Embedding } from "../../../src/nn/embedding.ts";
 import { LayerNorm } from "../../../src/nn/norms/layer-norm.ts";
+import { fourierFeatures, linearPositions } from "../../../src/nn/positions/fourier.ts";
 import { RotaryEmbedding } from "../../../src/nn/positions/palm-rotary.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 import { int, type Tensor } from "../../../src/tensor/tensor.ts";
@@ -49,6 +50,8 @@ test("[compare.raises] Perceiver IO: heads, stems, queries and outputs", () => {
     }),
     "ValueError: Only powers of 4 expected for spatial and 1 expected for temporal downsampling with conv.":
       () => new ImagePreprocessor({ ...picture, prepType: "conv", spatialDownsample: 8 }),
+    "TypeError: generate_fourier_features() got an unexpected keyword argument 'resolution'": () =>
+      fourierFeatures(linearPositions([3]), { bands: 1, maxResolution: [3], resolution: [3] } as never),
     "AssertionError: conv1x1 does not downsample in time.": () =>
       new ImagePreprocessor({ ...picture, prepType: "conv1x1", numFrames: 2, temporalDownsample: 2 }),
     "ValueError: Pixels postprocessing should not currently upsample.": () =>
@@ -125,6 +128,8 @@ test("[compare.raises] what the release accepts, and what is no tensor, has no m
   expect(releaseMessage(shapeRefusal(() => new LayerNorm(4).forward(3 as never)))).toBe(null);
   const cross = new MaskedCrossAttention({ dim: 4, heads: 1, dimHead: 2 });
   expect(releaseMessage(shapeRefusal(() => cross.forward(randomTensor([1, 2, 4]), 3 as never)))).toBe(null);
+  const decoder = { vocabSize: 8, width: 8, dropPathRate: 2 }; // torchscale's DropPath keeps any number
+  expect(releaseMessage(refusal(() => new MagnetoDecoder(decoder)))).toBe(null);
   expect(releaseMessage(new RuleError("no", "options.values"))).toBe(null);
   expect(releaseMessage(new RuleError("no", "constructor", { name: "x" }))).toBe(null);
   expect(releaseMessage(new ShapeError("no"))).toBe(null);

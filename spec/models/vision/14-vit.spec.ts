@@ -332,6 +332,7 @@ test("[vit.size] [vit.patches] images that the release refuses are refused in it
     ],
     [[1, 1, 6, 8], "EinopsError: Shape mismatch, can't divide axis of length 6 in chunks of 4"],
     [[1, 1, 4, 12], null],
+    [[1, 1, 4, 16], null], // as many patches as the model has
   ];
   for (const [size, message] of words)
     expect(releaseMessage(refusal(() => model.forward(randomTensor(size) as Tensor<Any>)))).toBe(message);

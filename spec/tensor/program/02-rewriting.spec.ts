@@ -46,6 +46,8 @@ describe("rewriting", () => {
     expect(extend(p, () => ({ again: mul(x, y) })).nodes.length).toBe(4); // x and y are known: no new leaves
     expectSame(evaluate(q).outputs.sum as Tensor, add(mul(x, y), x));
     expect(() => extend(p, (at) => ({ out: at(99) }))).toThrow(/3 nodes has no node 99/);
+    const warned = { ...p, warnings: ["a warning of the recording"] };
+    expect(extend(warned, (at) => ({ x: at(0) })).warnings).toEqual(["a warning of the recording"]);
   });
 
   test("[program.prune] a node that is not needed is dead, keeps its id and is not computed", () => {
@@ -95,5 +97,18 @@ describe("rewriting", () => {
       ["outer", -1],
       ["inner", 0],
     ]);
+    // an op behind an inner scope, and a second inner scope, are in the outer one
+    const two = record(() =>
+      scope("outer", { x }, {}, ({ x }) => {
+        const first = tanh(scope("one", { x }, {}, ({ x }) => tanh(x)));
+        return scope("two", { first }, {}, ({ first }) => tanh(first));
+      }),
+    );
+    expect(two.scopes.map(({ name, parent }) => [name, parent])).toEqual([
+      ["outer", -1],
+      ["one", 0],
+      ["two", 0],
+    ]);
+    expect(two.nodes.map((node) => node.scope)).toEqual([-1, 1, 0, 2]);
   });
 });

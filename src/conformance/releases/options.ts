@@ -103,7 +103,6 @@ const PROBABILITIES: readonly string[] = [
   "dropoutProb",
   "attentionDropout",
   "activationDropout",
-  "dropPathRate",
 ];
 
 /** The release's error for the value of an argument. */
