@@ -245,6 +245,7 @@ test("[resampler.attend] shapes that the release refuses are refused in its word
   expect(released(attend([1, 1, 3, 13], [1, 1, 2, 11]))).toBe(`${width}[1, 1, 3, 13]`); // the features' norm comes first
   expect(released(attend([1, 1, 3, 12], [1, 2, 2, 12]))).toBe(join);
   expect(released(attend([1, 1, 3, 12], [2, 1, 2, 12]))).toBe(join);
+  expect(released(attend([1, 3, 12], [2, 2, 12]))).toBe(null); // torch names another dimension there
 });
 
 test("[resampler.attend] no features, no images and no latents are computed, as by the release", () => {

@@ -367,6 +367,15 @@ test("[xattn.one-mask] locations together with a finished mask, and values that 
       'emptyRow is "unmasked"; it must be one of zero, uniform, nan',
     ],
     [{ visibility: { ...visibility, postSoftmaxMask: [1] } }, "visibility is an object (Object)"],
+    [
+      {
+        visibility: {
+          ...visibility,
+          mayAttend: { shape: [1, 3, 2], data: Float32Array.of(1, 0, 0, 0.5, 0, 1) },
+        },
+      },
+      "visibility is an object (Object)",
+    ],
     [{ mediaLocations: [[true, false, true]] }, "mediaLocations is a list of 1"],
     [{ mediaLocations: { shape: [1, 3], data: [1, 0, 1] } }, "mediaLocations is an object (Object)"],
   ];
@@ -388,6 +397,12 @@ test("[xattn.attend] inputs of other widths are refused in the words of the rele
   expect(given(() => model.forward(text(2, 3), wide))).toBe(
     `RuntimeError: mat1 and mat2 shapes cannot be multiplied (12x6 and ${width}x${columns})`,
   );
+  // locations of a text of one token are repeated, and other axes are errors of einops, which are not known
+  for (const [l, where] of [[1, "I.I."], [4, "I"]] as const) // biome-ignore format: one line
+    expect(
+      given(() => model.forward(text(1, l), images(1, 2, 2), { mediaLocations: locations(where) })),
+    ).toBe(null);
+  expect(given(() => model.forward(text(2, 3), randomTensor([2, 3, 2, 6, 1]) as Tensor<Any>))).toBe(null);
   expect(given(() => model.forward(text(1, 5), images(1, 2, 2), { mediaLocations: locations("I.I.") }))).toBe(
     "RuntimeError: The size of tensor a (4) must match the size of tensor b (5) at non-singleton dimension 2",
   );

@@ -391,6 +391,7 @@ test("[mask.input] a convention whose fields have other values, or a name in its
   const wrong: readonly [object | string, string][] = [
     ["immediate", 'such as conventionOf("immediate") finds, not "immediate"'],
     [{ numbering: "from one" }, 'numbering is "inclusive" or "exclusive" or "next", not "from one".'],
+    [{ numbering: { last: 1 } }, 'numbering is "inclusive" or "exclusive" or "next", not {"last":1}.'],
     [{ neighbours: "toString" }, 'neighbours is "apart" or "together", not "toString".'],
     [{ endTokens: undefined }, 'endTokens is "ignored" or "cut", not undefined.'],
     [{ emptyRow: "zeros" }, 'emptyRow is "zero" or "uniform" or "unmasked" or "nan", not "zeros".'],

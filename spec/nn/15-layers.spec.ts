@@ -557,6 +557,8 @@ test("[norm.affine] an input of another width is refused, in the words of the re
   expect(releaseMessage(shapeRefusal(() => new PaLMLayerNorm(12).forward(randomTensor([1, 4, 13]))))).toBe(
     "RuntimeError: Expected weight to be of same shape as normalized_shape, but got weight of shape [12] and normalized_shape = [13]",
   );
+  for (const norm of [new LayerNorm(1), new RMSNorm(1), new PaLMLayerNorm(1)])
+    expect(shapeRefusal(() => norm.forward(randomTensor([1, 4, 13]))).message).toContain("must be 1 wide"); // torch repeats no scale either
 });
 
 test("[embedding.rows] ids that are not integers are refused", () => {

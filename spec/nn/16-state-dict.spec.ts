@@ -24,6 +24,7 @@ import {
   Parameter,
   truncatedNormal,
   uniform,
+  varianceScaling,
 } from "../../src/nn/parameter.ts";
 import { initialize, loadStateDict, parameterNames, stateDict, ties } from "../../src/nn/state-dict.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
@@ -346,6 +347,16 @@ test("[random.seeded] a wrong seed is refused by initialize, before a parameter 
     expect(() => initialize(new FeedForward({ dim: 2 }), seed as never)).toThrow(
       /^a seed is a whole number, not /,
     );
+});
+
+test("[state.truncated] variance scaling has the variance scale / inputs after the truncation to two deviations", () => {
+  const values = valuesOf(new Parameter("n", [100_000], varianceScaling(8, 2)));
+  const variance = values.reduce((sum, x) => sum + x * x, 0) / values.length;
+  expect(Math.abs(variance / (2 / 8) - 1)).toBeLessThan(0.02); // five standard errors
+  // The variance of a standard normal within ±2 is 1 − 2·2·φ(2)/(2Φ(2) − 1) = 0.773741.
+  const bound = 2 * Math.sqrt(2 / 8 / 0.773741);
+  const largest = Math.max(...values.map(Math.abs));
+  expect([largest <= bound * 1.00001, largest > 0.99 * bound]).toEqual([true, true]);
 });
 
 test("[state.initialize] the same seed gives the same model, another seed another", () => {

@@ -36,6 +36,7 @@ import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear } from "../../src/nn/linear.ts";
 import { BatchNorm2d } from "../../src/nn/norms/batch-norm.ts";
 import { LayerNorm, normalize, PaLMLayerNorm, RMSNorm } from "../../src/nn/norms/layer-norm.ts";
+import { checked, count, optional } from "../../src/nn/options.ts";
 import { Parameter, uniform } from "../../src/nn/parameter.ts";
 import { alibi } from "../../src/nn/positions/alibi.ts";
 import { fourierFeatures, linearPositions } from "../../src/nn/positions/fourier.ts";
@@ -837,6 +838,12 @@ test("[options.values] a value is shown with its option, its call and what it mu
   expect(refusal(() => new FeedForward(null as never)).message).toContain(
     "takes an object of options, not null",
   );
+  const long = { ...model, depth: "x".repeat(41) as never };
+  expect(refusal(() => new FlamingoPaLM(long)).message).toContain(
+    `depth is "${"x".repeat(40)}…"; it must be`,
+  );
+  for (const dim of [2.5, 3, 0, 2 ** 24 + 2])
+    expect(refusal(() => new RotaryEmbedding(dim)).message).toContain("an even number from 2 to 16,777,216");
   expect(refusal(() => new FeedForward([12] as never)).message).toContain(
     "takes an object of options, not a list of 1",
   );
@@ -900,6 +907,12 @@ test("[options.known] [options.missing] a call that no release has, has no messa
     expect(error.rule).toBe(rule);
     expect(releaseMessage(error)).toBeNull();
   }
+});
+
+test("[options.known] an option that is undefined counts as left out", () => {
+  const checks = { bound: optional(count()), heads: optional(count()) };
+  const given: { bound?: number | undefined; heads?: number | undefined } = { bound: undefined, heads: 2 };
+  expect(Object.entries(checked("f", given, checks))).toEqual([["heads", 2]]);
 });
 
 test("[options.known] the source package's snake_case suggests the option", () => {

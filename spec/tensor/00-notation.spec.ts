@@ -179,6 +179,10 @@ describe("shapes", () => {
     expect(dynamic.shapes("Here", { w: args.w, x: args.x, mayAttend: args.mayAttend })).toEqual({ b: 1, l: 1, h: 3, k: 2, m: 2, o: 5 }); // biome-ignore format: one line
     expect(shapes("Here", { x: [x, "b l d"] })).toEqual({ b: 2, l: 3, d: 8 });
     expect(shapes("Here", { x: [t(), ""] })).toEqual({});
+    for (const x of [null, undefined])
+      expect(() => dynamic.shapes("Here", { x: [x, "b l"] })).toThrow(
+        "x is missing; give a tensor with the axes b l",
+      );
   });
 
   test("[notation.unify] an error lists every argument with its bindings, and the argument that it disagrees with", () => {

@@ -112,6 +112,7 @@ test("[tensor.values] data that is longer than its shape, and a shape that is no
     [() => view(six, [2], undefined, 1), /\[2\] holds 2 values, got 5/],
     [() => view(six, [2, 3], [3, 2]), /extends beyond the 6 values/],
     [() => view(six, [2], [-1]), /extends beyond the 6 values/],
+    [() => view(six, [6], undefined, 1), /\[6\] holds 6 values, got 5/],
     [() => view(six, [2], [1, 1]), /extends beyond the 6 values/],
     [() => view(six, [2], [0.5]), /extends beyond the 6 values/],
     [

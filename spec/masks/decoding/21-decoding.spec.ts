@@ -132,6 +132,10 @@ test("[mask.step-restart] a pass counts its own images only", () => {
   expect(replay("ItItt", 3, by("restart"), { prompt: 2 })).toBe("1 1 1 - -");
   expect(replay("ItItt", 3, by("restart"), { prompt: 2, passes: [2, 3] })).toBe("1 1 1 1 1");
   expect(replay("ttItIt", 3, by("restart"), { prompt: 3, passes: [3, 3] })).toBe("- - 1 - 1 1");
+  // Neighbours seen together are those of the pass: its first image has none before it, and its third stands beside the second.
+  const together = by("restart", { neighbours: "together" });
+  expect(replay("ItItIIt", 4, together, { prompt: 2, passes: [2, 5] })).toBe("1 1 1 1 2 23 23");
+  expect(replay("IIIt", 4, together, { prompt: 1, passes: [1, 3] })).toBe("1 1 12 12");
 });
 
 test("[mask.step-restart] [mask.end-token] a pass counts as a loop over its own tokens does, with end tokens and images of several", () => {

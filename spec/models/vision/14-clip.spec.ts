@@ -231,6 +231,11 @@ test("[clip.size] images of other channels or sides are refused, in the packages
       "the images are 3×6×6",
       "RuntimeError: The size of tensor a (10) must match the size of tensor b (7) at non-singleton dimension 1",
     ],
+    [
+      image(1, 4, 4),
+      "the images are 3×4×4",
+      "RuntimeError: The size of tensor a (5) must match the size of tensor b (7) at non-singleton dimension 1",
+    ],
     [image(1, 6, 4), "the images are 3×6×4", null], // six patches, in other places: open_clip accepts it
   ];
   for (const [x, message, released] of words) {

@@ -331,6 +331,7 @@ test("[vit.size] [vit.patches] images that the release refuses are refused in it
       "RuntimeError: The size of tensor a (7) must match the size of tensor b (5) at non-singleton dimension 1",
     ],
     [[1, 1, 6, 8], "EinopsError: Shape mismatch, can't divide axis of length 6 in chunks of 4"],
+    [[1, 1, 8, 6], "EinopsError: Shape mismatch, can't divide axis of length 6 in chunks of 4"],
     [[1, 1, 4, 12], null],
     [[1, 1, 4, 16], null], // as many patches as the model has
   ];

@@ -17,6 +17,7 @@ import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { erf } from "../../../src/tensor/ops/erf.ts";
 import {
   add,
+  arange,
   equal,
   expand,
   gather,
@@ -185,6 +186,11 @@ test("[relu.slope] relu keeps NaN and −0, and its slope at 0 is 0", () => {
   expect(valuesOf(positive(x))).toEqual([0, 0, 0, 1, 0, 0, 1, 1]); // at NaN, torch has 1
 });
 
+test("arange counts from any number", () => {
+  expect(valuesOf(arange("n", 3, -1))).toEqual([-1, 0, 1]);
+  expect(valuesOf(arange("n", 3))).toEqual([0, 1, 2]);
+});
+
 test("[ops.windows] windows drop what is left after the last one, as torch's unfold does", () => {
   const x = tensor("l", [0, 1, 2, 3, 4, 5, 6, 7]);
   const w = windows(x, 0, 3, 2); // torch.arange(8).unfold(0, 3, 2)
@@ -194,6 +200,7 @@ test("[ops.windows] windows drop what is left after the last one, as torch's unf
   ]);
   expect(w.data.data).toBe(x.data.data);
   expect(valuesOf(overlap(w, 0, 2, 8))).toEqual([0, 1, 4, 3, 8, 5, 6, 0]);
+  expect(valuesOf(overlap(w, -1, 2, 8))).toEqual([0, 1, 4, 3, 8, 5, 6, 0]); // an axis of the result, from the end
   expect(windows(x, -1, 0, 3).shape).toEqual([3, 0]); // torch.arange(8).unfold(0, 0, 3).shape
 });
 
@@ -238,6 +245,7 @@ describe("invalid operands", () => {
   test("[ops.expand] an axis of another size than 1 is not repeated", () => {
     rejects("ops.expand", () => expand(randomTensor([2]), x), /\[2\] does not expand to \[2 5\]/);
     rejects("ops.expand", () => expand(randomTensor([1, 2, 5]), x), /\[1 2 5\] does not expand to \[2 5\]/);
+    rejects("ops.expand", () => expand(randomTensor([0]), x), /\[0\] does not expand to \[2 5\]/);
     rejects("ops.expand", () => unbroadcast(x, [2]), /\[2\] does not expand to \[2 5\]/);
   });
 
