@@ -358,6 +358,9 @@ test("[mask.input] strides that are no two whole numbers, and values that are no
     [[1, 2], 1],
   ] as [number[], number[]][])
     refused(() => textTime({ shape, data: [0, 1], stride }), `the shape [${shape}], the strides [${stride}]`);
+  const holes = { shape: [2, 2], data: [0, 1, 1, 0], stride: [2, 1] };
+  delete holes.stride[0]; // a list with a hole is no list of two numbers
+  refused(() => textTime(holes), "the strides [,1] and the offset 0 do not fit");
   refused(() => textTime({ shape: [1, 1], data: [0, 1], offset: 0.5 }), "and the offset 0.5 do not fit");
   for (const value of [0.5, Number.NaN, Number.POSITIVE_INFINITY, "1" as unknown as number]) {
     refused(() => mediaLocations(at(0, value), 1), `whole numbers, but prompt 0, position 1 has ${value}.`);
@@ -438,13 +441,20 @@ test("[mask.input] more tiles than are stored, and counts that are no whole numb
   expect([...mask(2, 1, 2).data]).toEqual([1, 0, 0, 0, 1, 0, 1, 1]);
 });
 
+test("[mask.input] a count of text_time names its numbering and its end tokens", () => {
+  const cut = { numbering: "next", endTokens: "cut" } as const;
+  expect([...textTime(batch([1, 2, 0, 1]), cut).data]).toEqual([1, 2, 0, 2]); // counted by hand
+  refused(() => textTime(batch([1]), { numbring: "next", endTokens: "cut" } as never), "numbering is");
+  refused(() => textTime(batch([1]), { numbering: "next" } as never), "endTokens is");
+});
+
 test("[mask.input] a drawing's latents are a whole number from 1 up, and a multiple of the tiles", () => {
   const drawn = (latents: number, most?: number) =>
     drawMask(batch([1]), 1, immediate, {
       latents,
       tiles: most === undefined ? undefined : { most, counts: [[1]] },
     });
-  for (const latents of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])
+  for (const latents of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "2", true] as number[])
     refused(() => drawn(latents), `The number of latents is a whole number from 1 up, not ${latents}.`);
   refused(() => drawn(3, 2), "The number of latents is 1 or a multiple of the 2 stored tiles, not 3.");
   expect(drawn(3)).toContain("■ ■ ■");

@@ -85,6 +85,17 @@ test("[mask.reason] rows without an image have a cause and an outcome", () => {
   );
 });
 
+test("[mask.reason] of several end tokens the first one after the image cuts a position off", () => {
+  const cut = { ...immediate, endTokens: "cut" } as const;
+  const kinds = [1, 0, 2, 0, 2, 2, 0, 1, 2, 0];
+  const locations = { shape: [1, kinds.length], data: kinds };
+  const ends = (maskRows(locations, 2, cut)[0] ?? []).map((row) => {
+    const found = explainRow(row, kinds, cut);
+    return found.kind === "empty" && found.because.kind === "end-token" ? found.because.position : null;
+  });
+  expect(ends).toEqual([null, null, null, 2, 2, 2, 2, null, null, 8]);
+});
+
 const reason = (text: string, n: number, c: Convention, position: number, image?: number) => {
   const row = rows(text, n, c)[position];
   return row ? reasonClause(explainRow(row, prompt(text), c, image)) : "";

@@ -141,6 +141,8 @@ describe("sizes", () => {
       ["repeat", "... d -> ... d n", { n: 2, "...": 2 }, /\.\.\. = 2 is not a size/],
       ["rearrange", "b l d -> l b d", 3, /sizes = 3 is not a size/],
       ["rearrange", "b l d -> l b d", null, /sizes = null is not a size/],
+      ["rearrange", "sizes l d -> l sizes d", 2, /the sizes = 2 is not a size/],
+      ["rearrange", "b l d -> l b d", () => 2, /the sizes = .* is not a size/],
     ] as const) {
       expect(() => dynamic[f](pattern, x, sizes)).toThrow(ShapeError);
       expect(() => dynamic[f](pattern, x, sizes)).toThrow(message);

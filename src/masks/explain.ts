@@ -119,6 +119,20 @@ function emptyReason(
   return { kind: "empty", position, because: emptyBecause(row, part, convention), result }; // [mask.reason]
 }
 
+/** The first end token after the last image of the part before position l of the text, if it lies before l; otherwise −1. */
+function firstCut(part: TextPart, l: number): number {
+  const { cutAt } = part.text;
+  const image = positionOfImage(part, imagesUpTo(part, l));
+  if (image === undefined || (cutAt[l] ?? -1) < 0) return -1;
+  let [low, high] = [part.from + image + 1, l];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((cutAt[middle] ?? -1) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1; // the positions after it are cut off
+}
+
 const isListed = ({ compare }: Convention): boolean => typeof compare === "object" && "explicit" in compare;
 
 function emptyBecause(row: MaskRow, part: TextPart, convention: Convention): EmptyBecause {
@@ -126,8 +140,8 @@ function emptyBecause(row: MaskRow, part: TextPart, convention: Convention): Emp
   if (images === 0) return { kind: "no-images" };
   if (isListed(convention)) return { kind: "not-listed" };
   if (number > 0) return { kind: "not-given", image: number, images };
-  const cut = convention.endTokens === "cut" ? (part.text.cutAt[part.from + position] ?? -1) : -1;
-  if (cut >= part.from && imagesUpTo(part, cut) > 0) return { kind: "end-token", position: cut - part.from };
+  const cut = convention.endTokens === "cut" ? firstCut(part, part.from + position) : -1;
+  if (cut >= 0) return { kind: "end-token", position: cut - part.from };
   return { kind: convention.numbering === "next" ? "no-image-after" : "no-image-before" };
 }
 

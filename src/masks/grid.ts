@@ -19,7 +19,7 @@ export interface Matrix {
 function valuesOf(matrix: Matrix, isWanted: (value: unknown) => boolean, wanted: string): number[][] {
   const { shape, data, stride, offset = 0 }: Partial<Matrix> = matrix ?? {};
   const strides = stride ?? [shape?.[1], 1];
-  const numbers = [...[shape, strides].flat(), offset];
+  const numbers = [shape?.[0], shape?.[1], strides[0], strides[1], offset];
   const [b, l, down, across] = numbers as [number, number, number, number];
   const hasAxes = shape?.length === 2 && strides.length === 2 && numbers.every(Number.isInteger);
   const isView = stride || offset; // then a value that the data does not have is found below

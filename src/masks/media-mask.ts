@@ -30,8 +30,9 @@ export interface TextTimes {
 
 /** The number of every position: the images at or before it, or as the convention counts them. b l -> b l */
 export function textTime(locations: Matrix, how: Numbering | Counting = "inclusive"): TextTimes {
-  const counting = typeof how === "object" && how !== null ? how : { numbering: how };
-  const rows = rowsOf(locations, 0, { ...correctedPair.immediate, ...counting });
+  const counting = typeof how === "object" && how !== null ? how : { numbering: how, endTokens: "ignored" };
+  const { numbering, endTokens } = counting as Counting;
+  const rows = rowsOf(locations, 0, { ...correctedPair.immediate, numbering, endTokens });
   return { shape: [...locations.shape], data: Int32Array.from(rows, ({ number }) => number) };
 }
 

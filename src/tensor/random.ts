@@ -54,7 +54,10 @@ export interface Generator {
 /** The generator of `name` under a seed, of which 32 bits count. Throws a RuleError if the seed is no whole number. */
 export function generator(seed: number, name = ""): Generator {
   if (!Number.isSafeInteger(seed))
-    throw new RuleError(`a seed is a whole number, not ${String(seed)}`, "random.seeded");
+    throw new RuleError(
+      `a seed is a whole number, not ${typeof seed === "number" ? seed : typeof seed}`,
+      "random.seeded",
+    );
   return generatorOf(seed, hash(name)); // [state.seeds]
 }
 

@@ -288,6 +288,12 @@ describe("invalid operands", () => {
     );
   });
 
+  test("[ops.split] widths that are no object are an error, for an empty axis too", () => {
+    for (const widths of [null, undefined, 5, 0, "", () => 1])
+      for (const y of [x, randomTensor([2, 0])])
+        rejects("ops.split", () => split(y, widths as never), /is not split into NaN: widths are whole/);
+  });
+
   test("[ops.gather] an id that is not a row is named with its position", () => {
     const late = int("i j", [
       [0, 1],

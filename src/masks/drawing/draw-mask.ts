@@ -56,7 +56,7 @@ export const tokenColumns = (rows: readonly MaskRow[], labels: readonly Piece[])
 /** The number of columns of an image; throws a RangeError for latents that its tiles do not divide. */
 function columnsPerImage({ latents = 1, tiles }: DrawOptions): number {
   const most = tiles?.most ?? 1;
-  if (latents !== 1 && (latents < 1 || !Number.isInteger(latents / most)))
+  if (latents !== 1 && !(Number.isInteger(latents) && latents > 0 && latents % most === 0))
     throw new RangeError(
       `The number of latents is ${tiles ? `1 or a multiple of the ${most} stored tiles` : "a whole number from 1 up"}, not ${latents}.`,
     ); // [mask.input]

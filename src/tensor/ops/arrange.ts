@@ -71,6 +71,8 @@ export function einsum(pattern: string, ...operands: Tensor[]): Tensor {
 
 type Kind = "rearrange" | "repeat" | "sum";
 
+const isRecord = (value: unknown): value is object => typeof value === "object" && value !== null;
+
 /** Executes an op with a pattern. */
 const arranged = (
   kind: Kind,
@@ -94,7 +96,7 @@ function resolved(
 ): { pattern: string; sizes: Sizes } {
   const [left, right] = spread(sidesFor(where, pattern, x), x.shape);
   const [before, after] = [axesOf(left).flat(), axesOf(right).flat()];
-  for (const [name, n] of Object.entries(Object(given) === given ? given : { sizes: given }))
+  for (const [name, n] of Object.entries(isRecord(given) ? given : { "the sizes": given }))
     if (!(before.includes(name) || after.includes(name)) || !(Number.isInteger(n) && n >= 0))
       throw new ShapeError(
         `${name} = ${n} is not a size: sizes are whole numbers for axes of the pattern  [notation.size]`,
@@ -250,7 +252,7 @@ export function unbind<P extends string>(
  */
 export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, number>>): Record<K, Tensor> {
   checkTensors("split", x);
-  const all = Object.values<number>(widths ?? {});
+  const all = isRecord(widths) ? Object.values<number>(widths) : [Number.NaN];
   if (all.reduce(plus, 0) !== x.shape.at(-1) || !all.every(Number.isInteger))
     throw new ShapeError(
       `${shapeText(x.shape)} is not split into ${all.join(" + ")}: widths are whole numbers that add up to the last axis  [ops.split]`,
