@@ -17,6 +17,7 @@ import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { erf } from "../../../src/tensor/ops/erf.ts";
 import {
   add,
+  addScalar,
   arange,
   equal,
   expand,
@@ -25,6 +26,7 @@ import {
   maskedSoftmax,
   maxLast,
   meanLast,
+  mulScalar,
   neg,
   pick,
   place,
@@ -292,6 +294,11 @@ describe("invalid operands", () => {
     for (const widths of [null, undefined, 5, 0, "", () => 1])
       for (const y of [x, randomTensor([2, 0])])
         rejects("ops.split", () => split(y, widths as never), /is not split into NaN: widths are whole/);
+  });
+
+  test("[notation.operands] a factor or a summand that is no number is named by its type", () => {
+    rejects("notation.operands", () => mulScalar(x, "2" as never), /"by" is a number, not string/);
+    rejects("notation.operands", () => addScalar(x, undefined as never), /"by" is a number, not undefined/);
   });
 
   test("[ops.gather] an id that is not a row is named with its position", () => {

@@ -85,7 +85,11 @@ export const positive = map((x) => (x > 0 ? 1 : 0)); // [relu.slope]
 /** An op of ndarray-ops on an array and a number. */
 // @__NO_SIDE_EFFECTS__
 const byNumber = (op: "muls" | "adds"): Rule<"mulScalar"> => ({
-  shape: (_, a) => a,
+  shape: ({ by }, a) => {
+    if (typeof by !== "number")
+      throw new ShapeError(`"by" is a number, not ${typeof by}  [notation.operands]`);
+    return a;
+  },
   compute: ({ by }, a) => into(op, a, by),
 });
 

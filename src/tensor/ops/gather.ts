@@ -3,19 +3,19 @@ import { RuleError, ShapeError } from "../errors.ts";
 import { flat, offsets, type Shape, sameSizes, shapeText, sizeOf, viewOf } from "../tensor.ts";
 import type { Ids, Rule } from "./table.ts";
 
-/** Throws a RuleError unless every id is the index of one of `rows` rows of a table, or of `rows` elements of a row. */
-function checkIds(ids: Ids, rows: number, rule: "ops.gather" | "ops.pick" = "ops.gather"): void {
+/** Throws a RuleError unless every id is the index of one of `rows` rows of a table, or of elements of a row; `of` says which. */
+function checkIds(
+  ids: Ids,
+  rows: number,
+  rule = "ops.gather",
+  of = "rows of the table: enlarge it, or",
+): void {
   const values = flat(ids);
-  const wrong = values.findIndex((id) => id < 0 || id >= rows);
-  if (wrong < 0) return; // [ops.gather] [ops.pick]
-  const of = rule === "ops.pick" ? "elements of a row" : "rows of the table";
-  const larger = rule === "ops.pick" ? "" : ", or enlarge the table";
-  const id = values[wrong];
-  throw new RuleError(
-    `id ${id} at position ${wrong} is not among the ${rows} ${of}: give ids from 0 to ${rows - 1}${larger}`,
-    rule,
-    { id, rows },
-  );
+  const at = values.findIndex((value) => value < 0 || value >= rows);
+  if (at < 0) return; // [ops.gather] [ops.pick]
+  const id = values[at];
+  const message = `id ${id} at position ${at} is not among the ${rows} ${of} give ids from 0 to ${rows - 1}`;
+  throw new RuleError(message, rule, { id, rows });
 }
 
 /** out[i…] = table[ids[i…]] */
@@ -65,7 +65,7 @@ function checkPicks(ids: Ids, rows: Shape, width: number): void {
     throw new ShapeError(
       `rows of shape ${shapeText(rows)} need one id each, not ids of shape ${shapeText(ids.shape)}  [ops.pick]`,
     );
-  checkIds(ids, width, "ops.pick");
+  checkIds(ids, width, "ops.pick", "elements of a row:");
 }
 
 /** out[i…] = x[i…, ids[i…]]: one element of each row. */
