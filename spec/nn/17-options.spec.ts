@@ -1038,6 +1038,8 @@ test("[options.known] positional arguments after the options are refused", () =>
 test("[options.bounds] a parameter has at most 2^32 values, and its shape is a list of whole numbers", () => {
   expect(new Parameter("a b", [2 ** 16, 2 ** 16], uniform(1)).size).toBe(2 ** 32);
   expect(() => new Parameter("a b", [2 ** 16, 2 ** 16 + 1], uniform(1))).toThrow(ShapeError);
+  for (const initial of [undefined, { kind: "constant", value: 0 }, 0])
+    expect(() => new Parameter("a", [3], initial as never)).toThrow(/Parameter: initial is .* a function of/);
   for (const shape of [[-1], [0.5], [NaN], ["3"], null, "3"])
     expect(() => new Parameter("a", shape as never, uniform(1))).toThrow(/is not a shape/);
   // Each width alone is allowed, and their product is not.

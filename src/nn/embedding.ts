@@ -1,8 +1,7 @@
 // Embeddings of ids.
-import { RuleError } from "../tensor/errors.ts";
 import { repeat } from "../tensor/ops/arrange.ts";
 import { add, detach, gather, where } from "../tensor/ops/functions.ts";
-import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
+import { Bool, type Int, type Tensor } from "../tensor/tensor.ts";
 import { checked, checkValue, count, notNegative, nullable, optional, whole } from "./options.ts";
 import { normal, Parameter, uniform, withZeroRow } from "./parameter.ts";
 
@@ -43,8 +42,6 @@ export class Embedding<D extends string> {
    * Shapes: ids `...` → `... d`.
    */
   forward<I extends string>(ids: Int<I>): Tensor<`${I} ${D}`> {
-    if (!(ids instanceof Int))
-      throw new RuleError("an embedding takes token ids: int(…) makes them from numbers", "embedding.rows");
     const rows = gather(this.weight, ids); // [embedding.rows]
     const id = this.#paddingId;
     if (id === null || !ids.flat().includes(id)) return rows;

@@ -3,16 +3,11 @@ import { einsum } from "../tensor/ops/arrange.ts";
 import { add, expand } from "../tensor/ops/functions.ts";
 import { type Any, Tensor } from "../tensor/tensor.ts";
 import { checked, checkValue, flag, inner, nullable, optional, passing } from "./options.ts";
-import { constant, type Initial, Parameter, uniform } from "./parameter.ts";
+import { constant, distribution, type Initial, Parameter, uniform } from "./parameter.ts";
 
 /** The axes of the result: bare if those of the input are. */
 type Then<P extends string, O extends string> = string extends P ? Any : `${P} ${O}`;
 
-/** The check of an option that takes an initial distribution. */
-export const distribution = passing(
-  "an initial distribution, a function of a generator and an index",
-  (value) => typeof value === "function",
-);
 /** The check of an option that takes a tensor of floats. */
 export const tensorCheck = passing("a tensor", (value) => value instanceof Tensor);
 

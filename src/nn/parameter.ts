@@ -5,12 +5,19 @@ import { ShapeError } from "../tensor/errors.ts";
 import { type Generator, generatorOf } from "../tensor/random.ts";
 import { isSource, type TensorSource } from "../tensor/source.ts";
 import { readAll, type Shape, sizeOf, Tensor, type Values } from "../tensor/tensor.ts";
+import { checkValue, passing } from "./options.ts";
 
 /**
  * The initial distribution of a parameter, as in the source package: returns the value at each row-major index, the first one first,
  * with numbers from the generator.
  */
 export type Initial = (generator: Generator, index: number) => number;
+
+/** The check of an option that takes an initial distribution. */
+export const distribution = passing(
+  "an initial distribution, a function of a generator and an index",
+  (value) => typeof value === "function",
+);
 
 export const constant =
   (value: number): Initial =>
@@ -84,9 +91,11 @@ export class Parameter<A extends string = string> extends Tensor<A> {
   readonly initial: Initial;
   #source: { readonly values: Values };
 
-  /** Throws a ShapeError if the shape is not a list of whole numbers, or has more values than one array holds. */
+  /** Throws a ShapeError if the shape is not a list of whole numbers, or has more values than one array holds, and a RuleError
+   * unless `initial` is a function. */
   constructor(_axes: A, shape: Shape, initial: Initial) {
     super(shape);
+    checkValue("Parameter", "initial", initial, distribution);
     if (sizeOf(shape) > LARGEST)
       throw new ShapeError(
         `a parameter of shape [${shape.join(" ")}] has more than 2^32 values  [options.bounds]`,

@@ -1,5 +1,5 @@
 // Patterns of axes: "b l (h k) -> b h l k". Axis names are words; (h k) is one axis joined from two; 1 is an axis of
-// size one; "..." matches any leading axes and is used in library code (nn) only.
+// size one; "..." matches any leading axes, and is checked at run time, not by tsc.
 import { ShapeError } from "./errors.ts";
 import { type Any, type Bool, type Int, offsets, type Shape, shapeText, type Tensor } from "./tensor.ts";
 

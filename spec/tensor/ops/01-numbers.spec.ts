@@ -301,6 +301,18 @@ describe("invalid operands", () => {
     rejects("notation.operands", () => addScalar(x, undefined as never), /"by" is a number, not undefined/);
   });
 
+  test("[notation.operands] ids that are no integers are refused", () => {
+    const floats = randomTensor([2]) as never;
+    const calls = (ids: never) => [
+      () => gather(x, ids),
+      () => scatter(x, ids, 3),
+      () => pick(x, ids),
+      () => place(randomTensor([2]), ids, 3),
+    ];
+    for (const ids of [floats, bool("a", [true, false]) as never, undefined as never, [0, 1] as never])
+      for (const call of calls(ids)) rejects("notation.operands", call, /ids are integers/, RuleError);
+  });
+
   test("[ops.gather] an id that is not a row is named with its position", () => {
     const late = int("i j", [
       [0, 1],

@@ -3,9 +3,8 @@ import { rearrange } from "../../tensor/ops/arrange.ts";
 import { add, expand } from "../../tensor/ops/functions.ts";
 import { tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { distribution } from "../linear.ts";
 import { checked, checkNoMore, checkValue, count, flag, nullable, optional } from "../options.ts";
-import { constant, type Initial, Parameter, uniform } from "../parameter.ts";
+import { constant, distribution, type Initial, Parameter, uniform } from "../parameter.ts";
 import { conv2d, type PlaneOptions, pair, planeChecks, type Sides, sides } from "./planes.ts";
 
 /** Kernel, stride and padding, in elements of the plane, and initial values. */

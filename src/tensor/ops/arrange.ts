@@ -16,7 +16,7 @@ import { plus } from "./reductions.ts";
 import type { Rule } from "./table.ts";
 import { overlap as overlapRule, windows as windowsRule } from "./windows.ts";
 
-/** Patterns with an ellipsis (library code) are checked at run time, not by tsc. */
+/** Patterns with an ellipsis are checked at run time, not by tsc. */
 type Named<A extends string> = A extends `${string}...${string}` ? Any : A;
 type In<A extends string> = Tensor<Named<NoInfer<A>>>;
 type SizesOf<P extends string> = { readonly [W in Words<P>]?: number };

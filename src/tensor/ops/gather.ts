@@ -10,6 +10,8 @@ function checkIds(
   rule = "ops.gather",
   of = "rows of the table: enlarge it, or",
 ): void {
+  if (!(ids?.data instanceof Int32Array))
+    throw new RuleError("ids are integers: int(…) makes them from numbers", "notation.operands");
   const values = flat(ids);
   const at = values.findIndex((value) => value < 0 || value >= rows);
   if (at < 0) return; // [ops.gather] [ops.pick]
@@ -38,12 +40,12 @@ export const gather: Rule<"gather"> = {
 /** out[r] = Σ over i with ids[i] = r of x[i]. The adjoint of `gather`. */
 export const scatter: Rule<"scatter"> = {
   shape: ({ ids, rows }, x) => {
+    checkIds(ids, rows);
     if (ids.shape.some((n, i) => n !== x[i])) {
       throw new ShapeError(
         `${shapeText(x)} does not begin with the shape of the ids, ${shapeText(ids.shape)}  [ops.scatter]`,
       );
     }
-    checkIds(ids, rows);
     return [rows, ...x.slice(ids.shape.length)];
   },
   compute: ({ ids, rows }, x) => {
@@ -61,11 +63,11 @@ export const scatter: Rule<"scatter"> = {
 
 /** Throws a ShapeError unless there is one id for each row of `width` elements, and each id is an element of its row. */
 function checkPicks(ids: Ids, rows: Shape, width: number): void {
+  checkIds(ids, width, "ops.pick", "elements of a row:");
   if (!sameSizes(ids.shape, rows))
     throw new ShapeError(
       `rows of shape ${shapeText(rows)} need one id each, not ids of shape ${shapeText(ids.shape)}  [ops.pick]`,
     );
-  checkIds(ids, width, "ops.pick", "elements of a row:");
 }
 
 /** out[i…] = x[i…, ids[i…]]: one element of each row. */
