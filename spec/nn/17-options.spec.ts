@@ -36,7 +36,7 @@ import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear } from "../../src/nn/linear.ts";
 import { BatchNorm2d } from "../../src/nn/norms/batch-norm.ts";
 import { LayerNorm, normalize, PaLMLayerNorm, RMSNorm } from "../../src/nn/norms/layer-norm.ts";
-import { checked, count, optional } from "../../src/nn/options.ts";
+import { checked, checkSize, count, optional } from "../../src/nn/options.ts";
 import { Parameter, uniform } from "../../src/nn/parameter.ts";
 import { alibi } from "../../src/nn/positions/alibi.ts";
 import { fourierFeatures, linearPositions } from "../../src/nn/positions/fourier.ts";
@@ -1037,7 +1037,9 @@ test("[options.known] positional arguments after the options are refused", () =>
 
 test("[options.bounds] a parameter has at most 2^32 values, and its shape is a list of whole numbers", () => {
   expect(new Parameter("a b", [2 ** 16, 2 ** 16], uniform(1)).size).toBe(2 ** 32);
-  expect(() => new Parameter("a b", [2 ** 16, 2 ** 16 + 1], uniform(1))).toThrow(ShapeError);
+  // 2^32 + 1 = 641 · 6700417
+  for (const shape of [[641, 6_700_417], [2 ** 32 + 1], [2 ** 16, 2 ** 16 + 1]])
+    expect(() => new Parameter("a b", shape, uniform(1))).toThrow(ShapeError);
   for (const initial of [undefined, { kind: "constant", value: 0 }, 0])
     expect(() => new Parameter("a", [3], initial as never)).toThrow(/Parameter: initial is .* a function of/);
   for (const shape of [[-1], [0.5], [NaN], ["3"], null, "3"])
@@ -1045,6 +1047,19 @@ test("[options.bounds] a parameter has at most 2^32 values, and its shape is a l
   // Each width alone is allowed, and their product is not.
   const wide = () => new PerceiverAttention({ dim: 4, heads: 2 ** 20, dimHead: 2 ** 20 });
   expect(wide).toThrow(RuleError);
+});
+
+test("[options.bounds] a call makes at most 2^32 values, which is checked before any is made", () => {
+  for (const shape of [[2 ** 16, 2 ** 16], [2 ** 32], [1, 2 ** 31, 2], [0, 2 ** 40], []])
+    expect(() => checkSize("f", shape)).not.toThrow();
+  // 2^32 + 1 = 641 · 6700417
+  for (const shape of [[641, 6_700_417], [2 ** 32 + 1], [2 ** 24, 2 ** 24]]) {
+    const error = refusal(() => checkSize("f", shape));
+    expect([error.rule, error.message]).toEqual([
+      "options.bounds",
+      `f: [${shape.join(" ")}] has more than 2^32 values  [options.bounds]`,
+    ]);
+  }
 });
 
 test("[options.values] depth 0 is allowed, as the release computes it", () => {

@@ -1,6 +1,6 @@
 // The executable half of 79-kosmos-digits.md. The full run takes minutes; these tests take a few steps, or measure a reader whose answers are known.
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BLANK, type Picture, readDigits } from "../../../src/demos/digits/data.ts";
@@ -467,13 +467,16 @@ function finished(compare: boolean, seed: number): ReturnType<typeof run> {
   return one;
 }
 
-async function run(compare: boolean, seed: number) {
-  const steps = trainSeed(runWith(compare), seed);
+async function run(compare: boolean, seed: number, given = runWith(compare)) {
+  const steps = trainSeed(given, seed);
   const phases: string[] = [];
+  const losses: Record<string, number[]> = { vision: [], Kosmos: [], FlamingoPaLM: [] };
   for (;;) {
     const next = await steps.next();
-    if (next.done) return { ...next.value, phases };
-    phases.push(`${next.value.phase} ${next.value.step}/${next.value.of}`);
+    if (next.done) return { ...next.value, phases, losses };
+    const { phase, step, of, loss } = next.value;
+    phases.push(`${phase} ${step}/${of}`);
+    losses[phase]?.push(loss);
   }
 }
 
@@ -501,6 +504,22 @@ describe("a run", () => {
     ];
     const buffers = own.filter((t) => t.size === 8).reduce((sum, t) => sum + t.size, 0); // the scales of xPos
     expect(parameters).toBe(own.reduce((sum, t) => sum + t.size, 0) - buffers);
+  });
+
+  test("[kosmosDigits.document] losses are means of each hundred steps, and of the steps that are left", async () => {
+    const mean = (losses: readonly number[]) => losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+    const short = await finished(true, 1);
+    for (const { name, losses } of short.result.readers)
+      expect(losses, name).toEqual([{ step: 2, loss: mean(short.losses[name] ?? []) }]);
+    const base = runWith(false);
+    const plan = { ...base.plan, documents: { steps: 101, rows: 1, learningRate: 1e-3 } };
+    const { result, losses } = await run(false, 1, { ...base, plan });
+    const taken = losses.Kosmos ?? [];
+    expect(taken).toHaveLength(101);
+    expect(result.readers[0]?.losses).toEqual([
+      { step: 100, loss: mean(taken.slice(0, 100)) },
+      { step: 101, loss: taken[100] },
+    ]);
   });
 
   test("[kosmosDigits.folder] the folder captions its pictures as the trained model does", async () => {
@@ -652,6 +671,25 @@ describe("checkpoints", () => {
     expect([canResume(one), canResume({ ...one, resume: false })]).toEqual([true, false]);
     removeCheckpoints({ ...one, seeds: [1] });
     expect(readdirSync(workspace).filter((name) => name.startsWith("anew-"))).toEqual([]);
+  });
+
+  test("[kosmosDigits.resume] without resume a run begins at its first step, whatever checkpoints there are", async () => {
+    await withCheckpoints("left", { stopAt: "Kosmos 4" });
+    expect(await withCheckpoints("left", { stopAt: "vision 1" })).toBeNull(); // it took that step, and stopped
+    await withCheckpoints("left", { stopAt: "Kosmos 4" });
+    expect(await withCheckpoints("left", { stopAt: "vision 1", resume: false })).toBeNull();
+  });
+
+  test("[kosmosDigits.resume] checkpoints are removed from the last seed and phase to the first", () => {
+    const one = { ...runWith(true), checkpoints: join(workspace, "ordered-"), resume: true };
+    const all = ["1-vision", "1-kosmos", "1-flamingo", "2-vision", "10-flamingo"];
+    const path = (name: string) => join(workspace, `ordered-${name}.safetensors`);
+    for (const name of all) writeFileSync(path(name), "");
+    // A folder in the place of a file cannot be removed: what comes behind it is gone by then, and what comes before it still there.
+    unlinkSync(path("1-flamingo"));
+    mkdirSync(path("1-flamingo"));
+    expect(() => removeCheckpoints(one)).toThrow(/ordered-1-flamingo/);
+    expect(all.filter((name) => existsSync(path(name)))).toEqual(["1-vision", "1-kosmos", "1-flamingo"]);
   });
 });
 
