@@ -1,7 +1,14 @@
 // What the releases say where a rule is broken, by the rule of the RuleError: a message, or a function of the error's facts, which is not
 // called for an error without facts.
 import { unexpectedArgument } from "./options.ts";
-import { broadcastError, convolutionError, EMPTY_ROW, ID_OUT_OF_RANGE, layerNormError } from "./torch.ts";
+import {
+  broadcastError,
+  convolutionError,
+  EMPTY_ROW,
+  ID_OUT_OF_RANGE,
+  layerNormError,
+  paddingError,
+} from "./torch.ts";
 
 type Shape = readonly number[];
 
@@ -143,7 +150,7 @@ const kosmos = {
 /** torch 2.13 and transformers 4.57.6. */
 const layersAndTraining = {
   "ops.gather": () => ID_OUT_OF_RANGE,
-  "conv.pool": "RuntimeError: pad should be at most half of effective kernel size",
+  "conv.pool": ({ padding, size }: { padding: Shape; size: Shape }) => paddingError(padding, size),
   "loss.counted": "nan",
   "sgd.nesterov": "ValueError: Nesterov momentum requires a momentum and zero dampening",
   "scheduler.steps": ({ name }: { name: string }) =>

@@ -19,8 +19,10 @@ const widthOf = (shape: Shape | undefined): number => shape?.at(-1) ?? 0;
 /** flamingo-pytorch's MaskedCrossAttention: the norm of the text, the projection of the media, and the mask of the locations. */
 function crossAttention({ x = [], media, norm, to_kv, mediaLocations }: Shapes): string | null {
   if (mediaLocations) {
-    const [given, needed] = [mediaLocations[1] ?? 0, x[1] ?? 0];
-    return given === needed || given === 1 || needed === 1 ? null : broadcastError(given, needed, 2);
+    const [given, needed] = [mediaLocations[1], x[1] ?? 0];
+    return given === undefined || given === needed || given === 1 || needed === 1
+      ? null
+      : broadcastError(given, needed, 2);
   }
   if (!norm || !media || !to_kv) return null;
   if (x.at(-1) !== norm[0]) return layerNormError(widthOf(norm), x);
@@ -40,13 +42,16 @@ function perceiverAttention({ x = [], latents = [], norm_latents }: Shapes): str
   return axis === undefined ? null : concatError(2, x[axis] ?? 0, latents[axis] ?? 0);
 }
 
-/** A sum of the features and embeddings of another width. */
-function perceiverResampler({ x, latents }: Shapes): string | null {
+/** A sum of the features and embeddings of another width, of which torch repeats one that is 1 wide. */
+function perceiverResampler({ x = [], latents }: Shapes): string | null {
   const [width, dim] = [widthOf(x), widthOf(latents)];
-  return width === dim ? null : broadcastError(width, dim, 3);
+  if (width === dim || width === 1) return null;
+  return dim === 1 ? layerNormError(dim, x) : broadcastError(width, dim, 3);
 }
 
-function windows({ padded, kernel }: Shapes): string | null {
+/** A convolution, of which windows that are too large have the sizes of the padded planes. */
+function convolution({ x, weight, padded, kernel }: Shapes): string | null {
+  if (x && weight) return convolutionError(weight, x);
   return padded && kernel ? kernelSizeError(padded, kernel) : null;
 }
 
@@ -62,7 +67,5 @@ export const places = {
   PaLMLayerNorm: ({ x, scale }: Shapes) => scaleError(widthOf(scale), widthOf(x)),
   BatchNorm2d: ({ x = [], scale }: Shapes) =>
     x.length === 4 ? batchNormError(widthOf(scale), x[1] ?? 0) : null,
-  conv2d: ({ x, weight, ...others }: Shapes) => (x && weight ? convolutionError(weight, x) : windows(others)),
-  maxPool2d: windows,
-  unfold: windows,
+  conv2d: convolution,
 };

@@ -22,6 +22,14 @@ export const convolutionError = (weight: readonly number[], shape: readonly numb
 export const kernelSizeError = (padded: readonly number[], kernel: readonly number[]): string =>
   `RuntimeError: Calculated padded input size per channel: (${padded.join(" x ")}). Kernel size: (${kernel.join(" x ")}). Kernel size can't be greater than actual input size`;
 
+/** torch.nn.functional.max_pool2d with a padding of more than half of the kernel, whose height is checked before its width. */
+export function paddingError(padding: readonly number[], kernel: readonly number[]): string | null {
+  const axis = padding.findIndex((pad, i) => pad > (kernel[i] ?? 0) / 2);
+  return axis < 0
+    ? null
+    : `RuntimeError: pad should be at most half of effective kernel size, but got pad=${padding[axis]}, kernel_size=${kernel[axis]} and dilation=1`;
+}
+
 /** torch.nn.functional.layer_norm over the input's own last axis, with a scale of another size. */
 export const scaleError = (dim: number, width: number): string =>
   `RuntimeError: Expected weight to be of same shape as normalized_shape, but got weight of shape [${dim}] and normalized_shape = [${width}]`;

@@ -134,15 +134,16 @@ export function maxPool2d(x: Tensor<"b c h w">, options: PoolOptions): Tensor<"b
   const checks = { ...planeChecks, size: sides(1) };
   const { size, stride = size, padding = 0 } = checked("maxPool2d", options, checks);
   const kernel = pair(size);
-  if (padding !== "same" && pair(padding).some((n, i) => n > (kernel[i] ?? 0) / 2))
+  const around = padding === "same" ? [0, 0] : pair(padding);
+  if (around.some((n, i) => n > (kernel[i] ?? 0) / 2))
     throw new RuleError(
-      `maxPool2d: padding is ${pair(padding).join(" and ")}; it must be at most half of the size, ${kernel.join(" and ")}`,
+      `maxPool2d: padding is ${around.join(" and ")}; it must be at most half of the size, ${kernel.join(" and ")}`,
       "conv.pool",
+      { padding: around, size: kernel },
     );
   const axes = placed("maxPool2d", x, kernel, { stride, padding });
   const hasPadding = axes.some(({ before, after }) => before + after > 0);
-  const around = hasPadding ? where(inside(x, axes), padded(x, axes), -Infinity) : x; // [conv.pool]
-  const all = windowed(around, axes);
+  const all = windowed(hasPadding ? where(inside(x, axes), padded(x, axes), -Infinity) : x, axes); // [conv.pool]
   const top = apply("maxTo", { shape: [...all.shape.slice(0, 4), 1, 1] }, all);
   return rearrange("b c h w 1 1 -> b c h w", top);
 }
