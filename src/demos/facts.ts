@@ -6,7 +6,7 @@ import { type Digits, digestOf } from "./digits/data.ts";
 interface PhasedRun<P extends string> {
   readonly plan: Readonly<Record<P, object>>;
   readonly seed: number;
-  readonly digits: Digits;
+  readonly digits: Pick<Digits, "train">;
   readonly backend: Backend;
 }
 

@@ -154,7 +154,7 @@ test("[digits.perceiver-file] a saved model has float32 weights and reads pictur
     );
 });
 
-test("[digits.perceiver-document] [digits.perceiver-file] a short run prints one document and writes two files", () => {
+test("[digits.perceiver-document] [digits.perceiver-file] a short run prints one document and writes its files", () => {
   const out = join(workspace, "run");
   const args = ["train", "perceiver-digits", "--steps", "2", "--out", out];
   const { status, stdout, stderr } = flamboyance(...args, "--json");
@@ -164,7 +164,11 @@ test("[digits.perceiver-document] [digits.perceiver-file] a short run prints one
   expect(document.processorSeconds).toBeGreaterThan(0);
   for (const shares of document.attention)
     expect(shares.reduce((a: number, b: number) => a + b, 0)).toBeCloseTo(1, 6);
-  expect(readdirSync(out).sort()).toEqual(["model.safetensors", "report.txt"]);
+  expect(readdirSync(out).sort()).toEqual([
+    "checkpoint-training.safetensors",
+    "model.safetensors",
+    "report.txt",
+  ]);
   expect(readFileSync(join(out, "report.txt"), "utf8")).toMatch(
     /^Seed 1, 2 steps on backend (simd|reference)/,
   );

@@ -216,7 +216,7 @@ test("[digits.flow-picture] frames, true and estimated motions stand below each 
   expect(at(0, 0, 5, 5)).toEqual([...data.subarray(3 * ((6 * 5 + 5) * width + 6 * 5 + 5)).subarray(0, 3)]); // 6 × 6 pixels alike
 });
 
-test("[digits.flow-document] [digits.perceiver-file] a short run prints one document and writes three files", async () => {
+test("[digits.flow-document] [digits.perceiver-file] a short run prints one document and writes its files", async () => {
   const out = join(workspace, "run");
   const { status, stdout, stderr } = flamboyance(
     "train",
@@ -231,7 +231,12 @@ test("[digits.flow-document] [digits.perceiver-file] a short run prints one docu
   const document = JSON.parse(stdout);
   expect([document.seed, document.steps, document.heldOut.pairs]).toEqual([1, 1, 200]);
   expect(document.heldOut.ink.estimated).toBeGreaterThan(0);
-  expect(readdirSync(out).sort()).toEqual(["flow.png", "model.safetensors", "report.txt"]);
+  expect(readdirSync(out).sort()).toEqual([
+    "checkpoint-training.safetensors",
+    "flow.png",
+    "model.safetensors",
+    "report.txt",
+  ]);
   const picture = await decodePng(readFileSync(join(out, "flow.png")), "flow.png");
   expect([picture.width, picture.height]).toEqual([6 * (6 * 25 - 1), 6 * 4 * 17]);
   expect(readFileSync(join(out, "report.txt"), "utf8")).toMatch(

@@ -26,9 +26,15 @@ function checkWhole(path) {
     file.close();
     return;
   }
+  if (path.endsWith(".png")) {
+    assert.equal(readFileSync(path).subarray(-8, -4).toString("latin1"), "IEND");
+    return;
+  }
   const text = readFileSync(path, "utf8");
   if (path.endsWith(".json")) JSON.parse(text);
   else if (path.endsWith(".svg")) assert.match(text, /^<svg [\s\S]*<\/svg>\n$/);
+  else if (path.endsWith("report.txt"))
+    assert.match(text, /^Seed \d+, [\s\S]*(\n {2}\d+: \d+\.\d % .*|white does\s+not\s+move\.)\n$/);
   else if (path.endsWith(".md"))
     assert.match(
       text,
@@ -40,10 +46,12 @@ export function checkAllWhole(folder) {
   for (const path of filesIn(folder).filter(isOwn)) checkWhole(join(folder, path));
 }
 
-/** The bytes of all files of a folder, without the times in a report. */
+/** The bytes of all files of a folder, without the times in a report, which may also move the ends of its lines. */
 function contentOf(folder) {
   const read = (path) => {
     const text = readFileSync(join(folder, path), "latin1");
+    if (path.endsWith("report.txt"))
+      return text.replace(/\s+/g, " ").replace(/: \d+ seconds?, \d+ seconds? of processor time/, "");
     return path.endsWith(".md")
       ? text.replace(/[:,] \d+ seconds( of processor time)?|\| processor time .*/g, "")
       : text;
@@ -102,6 +110,9 @@ const kosmosTraining = (out) => [
   ...["train", "kosmos-digits", "--steps", "3", "--vision-steps", "3", "--held-out", "10"],
   ...["--seed", "2", "--out", out],
 ];
+
+/** A short training of a small Perceiver IO. */
+const perceiverTraining = (task) => (out) => ["train", task, "--steps", "2", "--seed", "2", "--out", out];
 
 /** A run that is killed up to three times and resumed ends like an unbroken one. */
 function resumed(commandFor, { folder, content, ms }) {
@@ -217,6 +228,12 @@ export async function prepare(folder, long) {
   const one = await unbroken(training(short, 1, at("one")), at("one"));
   const two = await unbroken(training(short, 2, at("two")), at("two"));
   const kosmos = await unbroken(kosmosTraining(at("trained")), at("trained"));
+  const perceivers = [];
+  for (const task of ["perceiver-digits", "perceiver-flow"]) {
+    const commandFor = perceiverTraining(task);
+    const whole = await unbroken(commandFor(at(task)), at(task));
+    perceivers.push([`train ${task}, resumed`, resumed(commandFor, whole)]);
+  }
   const again = resumed((out) => training(short, 2, out), two);
   const checked = await unbroken(checking(at("checked")), at("checked"));
   const probed = await unbroken(probing(at("probed")), at("probed"));
@@ -228,6 +245,7 @@ export async function prepare(folder, long) {
     ["train, resumed", again],
     ["train in the folder of another run", inAnothersFolder(short, one, two)],
     ["train kosmos-digits, resumed", resumed(kosmosTraining, kosmos)],
+    ...perceivers,
     ["check --out", repeated(checking, checked)],
     ["train, resumed", again],
     ["train --report", reported(short, two)],

@@ -73,6 +73,7 @@ Exit status
 
 Example
   flamboyance train kosmos-digits --compare --seed 1 --seed 2 --out run
+  flamboyance train kosmos-digits --compare --seed 1 --seed 2 --out run --resume
 `;
 
 export const TRAIN_PERCEIVER = `flamboyance train perceiver-digits: trains a small Perceiver IO on handwritten
@@ -87,8 +88,11 @@ Options
   --steps N           steps of 64 digits each (default: 2400)
   --backend NAME      auto (default: simd where it runs, else reference), simd
                       or reference
-  --out DIR           folder of model.safetensors and report.txt
+  --out DIR           folder of model.safetensors, report.txt and the
+                      checkpoint
                       (default: flamboyance-perceiver-digits)
+  --resume            continue from the checkpoint of the same run in DIR;
+                      without it, earlier results in DIR are removed
   --json              print one document instead of lines and a report
 
 Exit status
@@ -96,6 +100,7 @@ Exit status
 
 Example
   flamboyance train perceiver-digits --seed 3 --out run
+  flamboyance train perceiver-digits --seed 3 --out run --resume
 `;
 
 export const TRAIN_PERCEIVER_FLOW = `flamboyance train perceiver-flow: trains a small Perceiver IO to see motion
@@ -110,8 +115,11 @@ Options
   --steps N           steps of 32 pairs of frames each (default: 1000)
   --backend NAME      auto (default: simd where it runs, else reference), simd
                       or reference
-  --out DIR           folder of model.safetensors, report.txt and flow.png
+  --out DIR           folder of model.safetensors, report.txt, flow.png and
+                      the checkpoint
                       (default: flamboyance-perceiver-flow)
+  --resume            continue from the checkpoint of the same run in DIR;
+                      without it, earlier results in DIR are removed
   --json              print one document instead of lines and a report
 
 Exit status
@@ -119,6 +127,7 @@ Exit status
 
 Example
   flamboyance train perceiver-flow --steps 300 --out run
+  flamboyance train perceiver-flow --steps 300 --out run --resume
 `;
 
 export const TRAIN_SMOLLM2 = `flamboyance train smollm2-digits --model FOLDER: teaches a pretrained language

@@ -8,18 +8,21 @@ import { heldOutScenes } from "../../demos/digits/flow/scenes.ts";
 import { estimateFlow, trainFlow } from "../../demos/digits/flow/training.ts";
 import { perceiverDigits, savePerceiver } from "../../demos/digits/perceiver/model.ts";
 import { perceiverDocument, perceiverText } from "../../demos/digits/perceiver/report.ts";
-import { type PerceiverRun, readPictures, trainPerceiver } from "../../demos/digits/perceiver/training.ts";
+import { canResume, type PerceiverRun, removeCheckpoint } from "../../demos/digits/perceiver/run.ts";
+import { readPictures, trainPerceiver } from "../../demos/digits/perceiver/training.ts";
 import { encodePng } from "../../io/images/png/write.ts";
+import type { Backend } from "../../kernels/backend.ts";
 import type { PerceiverIO } from "../../models/perceiver-io/perceiver-io.ts";
 import type { Paint } from "../../terminal/colour.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import type { TrainingStep } from "../../training/training.ts";
-import { folderOption, readArguments, wholeOption } from "../arguments.ts";
+import { readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile } from "../golden-files.ts";
 import { TRAIN_PERCEIVER, TRAIN_PERCEIVER_FLOW } from "../help/train.ts";
 import { paintOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
+import { beginRun, withRemedy } from "./shared.ts";
 
 /** Facts of the run, which every report has. */
 interface Facts {
@@ -112,7 +115,7 @@ async function trainWithProgress(
 async function resultOf(task: Task, run: PerceiverRun, print: (line: string) => void): Promise<Shown> {
   const { heldOut } = readDigits(digitsFile());
   const [since, usage] = [performance.now(), process.cpuUsage()];
-  await trainWithProgress(task, run, print);
+  await withRemedy(trainWithProgress(task, run, print));
   const shown = await task.measure(run, heldOut);
   const { user, system } = process.cpuUsage(usage);
   return shown({
@@ -130,6 +133,7 @@ const optionsOf = (name: TaskName) =>
     steps: { type: "string", default: String(TASKS[name].steps) },
     backend: { type: "string", default: "auto" },
     out: { type: "string", default: `flamboyance-${name}` },
+    resume: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   }) as const;
@@ -137,31 +141,49 @@ const optionsOf = (name: TaskName) =>
 const namesOf = (names: readonly string[]): string =>
   [names.slice(0, -1).join(", "), names.at(-1)].filter(Boolean).join(" and ");
 
-export async function trainPerceiverTask(name: TaskName, args: readonly string[]): Promise<number> {
+type Values = ReturnType<typeof readArguments<ReturnType<typeof optionsOf>>>["values"];
+
+const RESULTS = ["model.safetensors", "report.txt", "flow.png"] as const;
+
+/** The run that the options describe. All of them are checked before anything is written. */
+function runOf(task: Task, values: Values, backend: Backend): PerceiverRun {
+  const seed = wholeOption("seed", values.seed);
+  const steps = wholeOption("steps", values.steps, 1, 1_000_000);
+  if (values.out === "") throw new UsageError("--out is empty; name a folder");
+  const { train } = readDigits(digitsFile());
+  const checkpoints = join(values.out, "checkpoint-");
+  return { model: task.model(seed), train, steps, seed, backend, checkpoints, resume: values.resume };
+}
+
+async function runPerceiver(name: TaskName, values: Values, backend: Backend): Promise<void> {
   const task = TASKS[name];
+  const { out, json } = values;
+  const run = runOf(task, values, backend);
+  beginRun(values, canResume(run), RESULTS); // [digits.perceiver-resume]
+  if (!run.resume) removeCheckpoint(run);
+  const shown = await resultOf(task, run, (line) => void (json || writeOut(`${line}\n`)));
+  savePerceiver(join(out, "model.safetensors"), run.model, `flamboyance-${name}/1`);
+  const text = new TextEncoder().encode(`${shown.text()}\n`);
+  const files = new Map([...shown.files, ["report.txt", text] as const]);
+  for (const [file, bytes] of files) writeFile(join(out, file), bytes);
+  if (json) writeJson(shown.document);
+  else
+    writeOut(
+      `\n${shown.text(paintOn(process.stdout), widthOn(process.stdout))}\n\n${namesOf(["Weights", ...files.keys()])} are in ${out}\n`,
+    );
+}
+
+export async function trainPerceiverTask(name: TaskName, args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, optionsOf(name));
   if (values.help) {
-    writeOut(task.help);
+    writeOut(TASKS[name].help);
     return 0;
   }
   if (positionals.length > 0)
     throw new UsageError(`train ${name} takes options only, not "${positionals.join(" ")}"`);
-  const seed = wholeOption("seed", values.seed);
-  const steps = wholeOption("steps", values.steps, 1, 1_000_000);
   const backend = await openBackend(values.backend);
   try {
-    const out = folderOption("out", values.out);
-    const run = { model: task.model(seed), train: readDigits(digitsFile()).train, steps, seed, backend };
-    const shown = await resultOf(task, run, (line) => void (values.json || writeOut(`${line}\n`)));
-    savePerceiver(join(out, "model.safetensors"), run.model, `flamboyance-${name}/1`);
-    const text = new TextEncoder().encode(`${shown.text()}\n`);
-    const files = new Map([...shown.files, ["report.txt", text] as const]);
-    for (const [file, bytes] of files) writeFile(join(out, file), bytes);
-    if (values.json) writeJson(shown.document);
-    else
-      writeOut(
-        `\n${shown.text(paintOn(process.stdout), widthOn(process.stdout))}\n\n${namesOf(["Weights", ...files.keys()])} are in ${out}\n`,
-      );
+    await runPerceiver(name, values, backend);
     return 0;
   } finally {
     await backend.close();

@@ -9,7 +9,7 @@ import { weightsDigest } from "../../training/weights-digest.ts";
 import { BLANK, type Digits, type Picture } from "../digits/data.ts";
 import { embeddings } from "../digits/embeddings.ts";
 import { phaseFacts } from "../facts.ts";
-import type { PhaseFile } from "../phase-store.ts";
+import type { Checkpoints, PhaseFile } from "../phase-store.ts";
 import {
   classifierAccuracy,
   type DigitClassifier,
@@ -22,7 +22,8 @@ import { digitsKosmos, kosmosReader } from "./kosmos.ts";
 import type { Reader, ReaderName } from "./reader.ts";
 import { type Plan, trainReader, trainTower } from "./training.ts";
 
-export interface KosmosDigitsRun {
+/** Checkpoints of the first seed are `<prefix>1-vision.safetensors`, `<prefix>1-kosmos.safetensors`, … */
+export interface KosmosDigitsRun extends Checkpoints {
   readonly digits: Digits;
   readonly tokenizer: Tokenizer;
   readonly plan: Plan;
@@ -32,12 +33,6 @@ export interface KosmosDigitsRun {
   /** Seconds of processor time since any moment, of all threads together. */
   readonly clock: () => number;
   readonly seeds: readonly number[];
-  /** A path prefix: checkpoints of the first seed are `<prefix>1-vision.safetensors`, `<prefix>1-kosmos.safetensors`, … */
-  readonly checkpoints?: string | null | undefined;
-  /** Continues from the checkpoints, if there are any. */
-  readonly resume?: boolean | undefined;
-  /** Steps between two checkpoints. Default 50. */
-  readonly checkpointEvery?: number | undefined;
 }
 
 export interface PhaseStep {

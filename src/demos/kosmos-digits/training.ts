@@ -12,7 +12,7 @@ import { type TrainingStep, train } from "../../training/training.ts";
 import { type Digits, pick } from "../digits/data.ts";
 import type { Embeddings } from "../digits/embeddings.ts";
 import { gateGroups } from "../gates.ts";
-import { type PhaseFile, phaseStore } from "../phase-store.ts";
+import { type PhaseFile, phaseStore, trainStored } from "../phase-store.ts";
 import { classifierLoss, type DigitClassifier } from "../smollm2-digits/vision.ts";
 import { type EncodedDocument, encoded, randomDocument } from "./documents.ts";
 import type { Reader } from "./reader.ts";
@@ -63,12 +63,8 @@ export async function* trainTower(
       Array.from({ length: rows }, () => pick(digits.train, draw)),
     );
   };
-  const store = file && phaseStore(file, { model: classifier, optimizer, steps });
-  const options = { model: classifier, optimizer, loss, steps, from: store?.from, clipAt: 1, backend };
-  for await (const one of train({ ...options, schedule: rates(steps) })) {
-    store?.save(one.step);
-    yield one;
-  }
+  const options = { model: classifier, optimizer, loss, steps, clipAt: 1, backend };
+  yield* trainStored(file, { ...options, schedule: rates(steps) });
 }
 
 /** The documents of a step. Both models read the same ones. [kosmosDigits.seeded] */

@@ -11,12 +11,11 @@ import { trainFlamingo } from "../../training/open-flamingo/train.ts";
 import { adamw } from "../../training/optimizers/adamw.ts";
 import { schedule } from "../../training/schedules.ts";
 import { decayGroups, trainable } from "../../training/trainable.ts";
-import { train } from "../../training/training.ts";
 import { type Digits, type Picture, pick } from "../digits/data.ts";
 import { type Embeddings, embeddings, sequencesOf } from "../digits/embeddings.ts";
 import { phaseFacts } from "../facts.ts";
 import { type Gates, gateGroups, restoredGates, storedGates } from "../gates.ts";
-import { type PhaseFile, phaseStore } from "../phase-store.ts";
+import { type PhaseFile, phaseStore, trainStored } from "../phase-store.ts";
 import { addStates, batchOfTexts, gatesOf, type SmolDigits, type States } from "./model.ts";
 import { answerLabels, type PairText, pairTexts } from "./texts.ts";
 import { classifierLoss, pictureTensors } from "./vision.ts";
@@ -106,7 +105,6 @@ export async function* trainTower(run: SmolRun): AsyncGenerator<PhaseStep> {
   const { steps, rows, learningRate } = plan.vision;
   const groups = decayGroups(classifier, parameterNames(classifier));
   const optimizer = adamw({ groups, learningRate, betas: BETAS });
-  const store = phaseStore(fileOf(run, "vision"), { model: classifier, optimizer, steps });
   const loss = (step: number) => {
     const draw = generator(seed, `vision ${step}`); // [smollm2Digits.seeded]
     return classifierLoss(
@@ -114,11 +112,9 @@ export async function* trainTower(run: SmolRun): AsyncGenerator<PhaseStep> {
       Array.from({ length: rows }, () => pick(digits.train, draw)),
     );
   };
-  const options = { model: classifier, optimizer, loss, steps, from: store.from, clipAt: 1, backend };
-  for await (const { step, loss } of train({ ...options, schedule: rates(steps) })) {
-    store.save(step);
+  const options = { model: classifier, optimizer, loss, steps, clipAt: 1, backend, schedule: rates(steps) };
+  for await (const { step, loss } of trainStored(fileOf(run, "vision"), options))
     yield { phase: "vision", step, of: steps, loss };
-  }
 }
 const BETAS = [0.9, 0.98] as const;
 

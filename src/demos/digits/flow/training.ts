@@ -3,20 +3,15 @@ import type { Backend } from "../../../kernels/backend.ts";
 import { run as runOn } from "../../../kernels/replay.ts";
 import type { PerceiverIO } from "../../../models/perceiver-io/perceiver-io.ts";
 import { flow } from "../../../models/perceiver-io/tasks/flow.ts";
-import { parameterNames } from "../../../nn/state-dict.ts";
 import { mul, square, sub, sumAll } from "../../../tensor/ops/functions.ts";
 import { named } from "../../../tensor/pattern.ts";
 import { generator } from "../../../tensor/random.ts";
 import { flat, Tensor, view } from "../../../tensor/tensor.ts";
-import { adamw } from "../../../training/optimizers/adamw.ts";
-import { schedule } from "../../../training/schedules.ts";
-import { decayGroups } from "../../../training/trainable.ts";
-import { type TrainingStep, train } from "../../../training/training.ts";
-import type { PerceiverRun } from "../perceiver/training.ts";
+import type { TrainingStep } from "../../../training/training.ts";
+import { type PerceiverPlan, type PerceiverRun, trainModel } from "../perceiver/run.ts";
 import { FRAME, frame, frames, motions, type Scene, scene } from "./scenes.ts";
 
-const ROWS = 32;
-const LEARNING_RATE = 4e-3;
+const PLAN: PerceiverPlan = { task: "perceiver-flow", rows: 32, learningRate: 4e-3, warmup: 20 };
 
 /** Factors that make a sum over pixels the mean over pixels of ink plus the mean over white ones: ink is rare. */
 export function pixelWeights(scenes: readonly Scene[]): Tensor<"b c h w"> {
@@ -37,23 +32,14 @@ export function pixelWeights(scenes: readonly Scene[]): Tensor<"b c h w"> {
 }
 
 /** Trains every parameter on random pairs of frames with the squared distance from the true motion; yields each step. */
-export function trainFlow({
-  model,
-  train: pictures,
-  steps,
-  seed,
-  backend,
-}: PerceiverRun): AsyncGenerator<TrainingStep> {
-  const loss = (step: number) => {
+export function trainFlow(run: PerceiverRun): AsyncGenerator<TrainingStep> {
+  const { model, train: pictures, seed } = run;
+  return trainModel(run, PLAN, (step) => {
     const draw = generator(seed, `flow ${step}`); // [digits.seeded]
-    const scenes = Array.from({ length: ROWS }, () => scene(pictures, draw));
+    const scenes = Array.from({ length: PLAN.rows }, () => scene(pictures, draw));
     const error = sub(flow(model, FRAME, frames(scenes)), motions(scenes));
     return sumAll(mul(named("b c h w", square(error)), pixelWeights(scenes))); // [digits.flow-loss]
-  };
-  const groups = decayGroups(model, parameterNames(model));
-  const optimizer = adamw({ groups, learningRate: LEARNING_RATE, betas: [0.9, 0.98] });
-  const rates = schedule({ kind: "cosine", warmup: Math.min(20, steps - 1), steps, floor: 0.02 });
-  return train({ model, optimizer, loss, steps, schedule: rates, clipAt: 1, backend });
+  });
 }
 
 /** The estimated motion of every pixel of each pair of frames, all x before all y. */

@@ -1,4 +1,5 @@
 // The results of `flamboyance train perceiver-digits`, as a JSON document and as text.
+import { counted } from "../../../masks/sentences.ts";
 import { type Paint, painter } from "../../../terminal/colour.ts";
 import { paragraph } from "../../../terminal/prose.ts";
 import { columnsFrom, table } from "../../../terminal/table.ts";
@@ -61,7 +62,7 @@ const SHOWN_CONFUSIONS = 5;
 /** Accuracy, the most frequent confusions, and a picture of the pixels that each latent reads. */
 export function perceiverText(report: PerceiverReport, paint: Paint = painter(false), width = 80): string {
   const { seed, steps, seconds, processorSeconds, backend, heldOut, attention } = report;
-  const summary = `Seed ${seed}, ${steps} steps on backend ${backend}: ${seconds.toFixed(0)} seconds, ${processorSeconds.toFixed(0)} seconds of processor time. The model classifies ${(100 * accuracyOf(report)).toFixed(1)} % of ${heldOut.length} held-out digits correctly.`;
+  const summary = `Seed ${seed}, ${counted(steps, "step")} on backend ${backend}: ${counted(Math.round(seconds), "second")}, ${counted(Math.round(processorSeconds), "second")} of processor time. The model classifies ${(100 * accuracyOf(report)).toFixed(1)} % of ${heldOut.length} held-out digits correctly.`;
   const heads = ["digit", "taken for", "times"].map((head) => ({ head: [head], align: "right" }) as const);
   const rows = confusions(report)
     .slice(0, SHOWN_CONFUSIONS)

@@ -3,28 +3,16 @@ import type { Backend } from "../../../kernels/backend.ts";
 import { replay } from "../../../kernels/replay.ts";
 import type { PerceiverIO } from "../../../models/perceiver-io/perceiver-io.ts";
 import { crossEntropy } from "../../../nn/cross-entropy.ts";
-import { parameterNames } from "../../../nn/state-dict.ts";
 import { named } from "../../../tensor/pattern.ts";
 import { record } from "../../../tensor/program/record.ts";
 import { type Generator, generator } from "../../../tensor/random.ts";
 import { Int } from "../../../tensor/tensor.ts";
-import { adamw } from "../../../training/optimizers/adamw.ts";
-import { schedule } from "../../../training/schedules.ts";
-import { decayGroups } from "../../../training/trainable.ts";
-import { type TrainingStep, train } from "../../../training/training.ts";
+import type { TrainingStep } from "../../../training/training.ts";
 import { asImages, type Picture, pick, SIDE } from "../data.ts";
 import { highest } from "../evidence.ts";
+import { type PerceiverPlan, type PerceiverRun, trainModel } from "./run.ts";
 
-export interface PerceiverRun {
-  readonly model: PerceiverIO;
-  readonly train: readonly Picture[];
-  readonly steps: number;
-  readonly seed: number;
-  readonly backend: Backend;
-}
-
-const ROWS = 64;
-const LEARNING_RATE = 4e-3;
+const PLAN: PerceiverPlan = { task: "perceiver-digits", rows: 64, learningRate: 4e-3, warmup: 10 };
 
 /** A picture shifted by −1, 0 or 1 pixel in each direction; pixels that come from outside are white. */
 export function shifted({ pixels, digit }: Picture, right: number, down: number): Picture {
@@ -39,26 +27,18 @@ export function shifted({ pixels, digit }: Picture, right: number, down: number)
 const shift = ({ uniform }: Generator): number => Math.floor(3 * uniform()) - 1;
 
 /** Trains every parameter as a classifier of single, shifted digits; yields each step. */
-export function trainPerceiver({
-  model,
-  train: pictures,
-  steps,
-  seed,
-  backend,
-}: PerceiverRun): AsyncGenerator<TrainingStep> {
-  const loss = (step: number) => {
+export function trainPerceiver(run: PerceiverRun): AsyncGenerator<TrainingStep> {
+  const { model, train: pictures, seed } = run;
+  const { rows } = PLAN;
+  return trainModel(run, PLAN, (step) => {
     const draw = generator(seed, `perceiver ${step}`); // [digits.seeded]
-    const shown = Array.from({ length: ROWS }, () => shifted(pick(pictures, draw), shift(draw), shift(draw)));
+    const shown = Array.from({ length: rows }, () => shifted(pick(pictures, draw), shift(draw), shift(draw)));
     const labels = new Int<"b">(
-      [ROWS],
+      [rows],
       Int32Array.from(shown, ({ digit }) => digit),
     );
     return crossEntropy(named("b n", model.single(asImages(shown))), labels).mean;
-  };
-  const groups = decayGroups(model, parameterNames(model));
-  const optimizer = adamw({ groups, learningRate: LEARNING_RATE, betas: [0.9, 0.98] });
-  const rates = schedule({ kind: "cosine", warmup: Math.min(10, steps - 1), steps, floor: 0.02 });
-  return train({ model, optimizer, loss, steps, schedule: rates, clipAt: 1, backend });
+  });
 }
 
 /** The attention weights of the encoder's cross-attention, b h r s. */
