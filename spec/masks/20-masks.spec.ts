@@ -191,6 +191,38 @@ test("[mask.zeroed] only the release's immediate convention zeroes rows after th
   expect(briefs(prompt("tIIt"), 1, releasedAll)).toBe("U {1} {1} {1}");
 });
 
+test("[mask.last] [mask.neighbours] the last k images are at least the images that stand together", () => {
+  const two = { ...lastImages(2), neighbours: "together" } as const;
+  const one = { ...lastImages(1), neighbours: "together" } as const;
+  // I I I t I t: images 1 to 3 stand together, and image 4 alone.
+  const located = batch(prompt("IIItIt"));
+  const rows = (convention: Convention) =>
+    Array.from({ length: 6 }, (_, l) =>
+      [...mediaMask(located, 4, convention).data.subarray(4 * l, 4 * l + 4)].join(""),
+    );
+  expect(rows(one)).toEqual(["1000", "1100", "1110", "1110", "0001", "0001"]);
+  expect(rows(two)).toEqual(["1000", "1100", "1110", "1110", "0011", "0011"]);
+});
+
+test("[mask.zeroed] [mask.identity] a block is given flags of rows only where a convention has some", () => {
+  const located = batch(prompt("tItIt"));
+  const all = Object.values(conventions).map((convention) => ({
+    convention,
+    ...visibilityOf(located, 2, convention),
+  }));
+  for (const { convention, postSoftmaxMask, feedForward, emptyRow } of all) {
+    const kept = convention.numbering === "next" ? [1, 1, 1, 1, 0] : [0, 1, 1, 1, 1]; // no image comes behind the last t
+    expect(postSoftmaxMask, convention.name).toEqual(convention.zeroBeforeFirstImage ? batch(kept) : null);
+    expect(feedForward, convention.name).toEqual(
+      convention.emptyRowFeedForward === "skip" ? batch([0, 1, 1, 1, 1]) : null,
+    );
+    expect(emptyRow, convention.name).toBe(
+      { zero: "zero", uniform: "uniform", unmasked: "zero", nan: "nan" }[convention.emptyRow],
+    );
+  }
+  expect(all.filter(({ feedForward }) => feedForward).length).toBeGreaterThan(0);
+});
+
 test("[mask.no-image] without images every row is zeroed, under every convention", () => {
   fc.assert(
     fc.property(located, convention, (one, c) => {
@@ -299,6 +331,9 @@ test("[mask.input] a strided view is read through its strides", () => {
   expect([...textTime(transposed).data]).toEqual([1, 1, 1, 0, 1, 1]);
   expect(mediaMask(transposed, 2, immediate)).toEqual(mediaMask(batch([1, 0, 0], [0, 1, 0]), 2, immediate));
   expect(zeroedRows(transposed, released)).toEqual(batch([0, 0, 0], [1, 0, 0]));
+  // An offset alone: rows follow one another from there, and the data may go on behind them.
+  const behind = { shape: [1, 3], data: Uint8Array.of(1, 1, 0, 1, 0, 1), offset: 2 };
+  expect([...textTime(behind).data]).toEqual([0, 1, 1]);
 });
 
 /** Asserts that a call throws a RangeError whose message contains a text. */
@@ -324,7 +359,13 @@ test("[mask.input] wrong axes, missing data and impossible image counts are refu
     () => mediaMask({ shape: [2, 2, 3], data }, 1, immediate),
     "{ shape: [prompts, positions], data }, but the shape [2,2,3], the strides [2,1] and",
   );
-  refused(() => textTime({ shape: [2, -3], data }), "the shape [2,-3]");
+  for (const [rows, columns] of [
+    [2, -3],
+    [-2, 3],
+    [-3, -4],
+  ] as const)
+    refused(() => textTime({ shape: [rows, columns], data }), `the shape [${rows},${columns}]`);
+  refused(() => textTime({ shape: [-3, -4], data, stride: [1, 1] }), "the shape [-3,-4]");
   refused(
     () => textTime({ shape: [3, 5], data }),
     "the shape [3,5], the strides [5,1] and the offset 0 do not fit data of length 12.",

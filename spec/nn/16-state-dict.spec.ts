@@ -342,6 +342,14 @@ test("[state.truncated] numbers beyond the bound are drawn again, so that the re
   expect(Math.abs(variance / 4 - 0.551524)).toBeLessThan(0.01);
 });
 
+test("[state.truncated] [state.float32] a number that is rounded beyond the bound is drawn again", () => {
+  // float32 has 0.10000000149 beside 0.1, so that 0.0999999999 is within the bound before it is stored, and not afterwards.
+  const draws = [0.099_999_999_9, -0.099_999_999_9, 0.05];
+  const normal = () => draws.shift() ?? Number.NaN;
+  expect(truncatedNormal(1, 0.1)({ ...generator(1), normal }, 0)).toBe(Math.fround(0.05));
+  expect(draws).toEqual([]);
+});
+
 test("[random.seeded] a wrong seed is refused by initialize, before a parameter is read", () => {
   for (const seed of [Number.NaN, 1.5, "7", null, undefined])
     expect(() => initialize(new FeedForward({ dim: 2 }), seed as never)).toThrow(

@@ -36,7 +36,7 @@ import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear } from "../../src/nn/linear.ts";
 import { BatchNorm2d } from "../../src/nn/norms/batch-norm.ts";
 import { LayerNorm, normalize, PaLMLayerNorm, RMSNorm } from "../../src/nn/norms/layer-norm.ts";
-import { checked, checkSize, count, optional } from "../../src/nn/options.ts";
+import { checked, checkSize, count, listOf, nullable, optional } from "../../src/nn/options.ts";
 import { Parameter, uniform } from "../../src/nn/parameter.ts";
 import { alibi } from "../../src/nn/positions/alibi.ts";
 import { fourierFeatures, linearPositions } from "../../src/nn/positions/fourier.ts";
@@ -913,6 +913,19 @@ test("[options.known] an option that is undefined counts as left out", () => {
   const checks = { bound: optional(count()), heads: optional(count()) };
   const given: { bound?: number | undefined; heads?: number | undefined } = { bound: undefined, heads: 2 };
   expect(Object.entries(checked("f", given, checks))).toEqual([["heads", 2]]);
+});
+
+test("[options.values] null is accepted only where it is named, and undefined never is", () => {
+  expect([null, undefined, 2, 0].map(count().accepts)).toEqual([false, false, true, false]);
+  expect([null, undefined, 2, 0].map(nullable(count()).accepts)).toEqual([true, false, true, false]);
+  expect(nullable(count()).wanted).toBe("a whole number from 1 to 16,777,216, or null");
+});
+
+test("[options.values] a list of names holds texts only", () => {
+  const { accepts, wanted } = listOf("parameter names");
+  const lists = [[], ["a"], ["a", "b"], [1], ["a", null], "a", { 0: "a", length: 1 }, null];
+  expect(lists.map(accepts)).toEqual([true, true, true, false, false, false, false, false]);
+  expect(wanted).toBe("a list of parameter names");
 });
 
 test("[options.known] the source package's snake_case suggests the option", () => {

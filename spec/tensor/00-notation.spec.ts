@@ -61,6 +61,7 @@ describe("patterns", () => {
       "b l d, b l d -> b l d",
       "b l d, b r d -> b r d",
       "b l d, b r d -> b (l r) d",
+      "b l d, b r d -> b (j k) d",
       "b l d, b r d -> b 1 d",
       "b l d, b r d -> b j",
       "b l d, b r d -> j b d",
@@ -199,6 +200,20 @@ describe("shapes", () => {
         '  media  b m r e  3 2 4 16  b=3 m=2 r=4 e=16  <- axis "b" disagrees: 3, was 2',
       ].join("\n"),
     );
+  });
+
+  test("[notation.unify] an argument that is no array is named with its axes", () => {
+    for (const [given, problem] of [
+      [undefined, "missing"],
+      [null, "missing"],
+      [3, "no array"],
+      [[[1, 2]], "no array"],
+      [{}, "no array"],
+      [{ shape: 2 }, "no array"],
+    ])
+      expect(fails(() => shapes("Here", { x: [t(2), "b"], media: [given as never, "b m"] }))).toBe(
+        `ShapeError in Here: media is ${problem}; give a tensor with the axes b m  [notation.unify]`,
+      );
   });
 
   test("[notation.unify] other mistakes are reported in the same format", () => {

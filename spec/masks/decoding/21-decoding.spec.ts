@@ -138,6 +138,14 @@ test("[mask.step-restart] a pass counts its own images only", () => {
   expect(replay("IIIt", 4, together, { prompt: 1, passes: [1, 3] })).toBe("1 1 12 12");
 });
 
+test("[mask.step-restart] [mask.explicit] lists of images are those of a pass's own positions", () => {
+  const lists = by("restart", { compare: { explicit: [[1], [2], [1, 3]] } });
+  expect(replay("IIIt", 3, lists, { prompt: 2 })).toBe("1 2 1 1");
+  expect(replay("IIIt", 3, lists, { prompt: 1, passes: [1, 3] })).toBe("1 1 2 13");
+  const rows = by("rows", { compare: { explicit: [[1], [2], [1, 3]] } });
+  expect(replay("IIIt", 3, rows, { prompt: 2 })).toBe("1 2 13 -");
+});
+
 test("[mask.step-restart] [mask.end-token] a pass counts as a loop over its own tokens does, with end tokens and images of several", () => {
   /** The number of position l in the pass that begins at `from`, from the sentences of the rules. */
   const numberIn = (kinds: readonly number[], from: number, l: number, numbering: Numbering): number => {

@@ -256,6 +256,8 @@ describe("invalid operands", () => {
     rejects("ops.slice", () => slice(x, 1, -1, 2), /slice -1\.\.2/);
     rejects("ops.slice", () => slice(x, 1, 3, 2), /slice 3\.\.2/);
     rejects("ops.slice", () => slice(x, 1, Number.NaN, 2), /slice NaN\.\.2/);
+    rejects("ops.slice", () => slice(x, 1, 0.5, 2), /slice 0\.5\.\.2/);
+    rejects("ops.slice", () => slice(x, 1, 0, 1.5), /slice 0\.\.1\.5/);
     rejects("ops.split", () => chunk(x), /\[2 5\] is not split into 2\.5 \+ 2\.5: .* whole numbers/);
     rejects("ops.split", () => chunk(tensor("", 1)), /\[\] is not split into 0 \+ 0/);
     rejects("ops.slice", () => slice(x, 2, 0, 1), /axis 2/);
@@ -361,6 +363,9 @@ describe("invalid operands", () => {
       RuleError,
     );
     rejects("ops.pick", () => place(tensor("a", [1]), int("a", [0]), 1.5), /rows of width 1\.5/);
+    const none = [tensor("a", []), int("a", [])] as const;
+    rejects("ops.pick", () => place(...none, -1), /rows of width -1/);
+    expect(place(...none, 3).shape).toEqual([0, 3]);
   });
 
   test("[ops.sum-exp] another number of shifts than rows is an error", () => {
