@@ -100,7 +100,15 @@ export interface Store {
   usage(): Usage;
 }
 
-/** A device with kernels for some ops. Replay computes every other op by its definition. */
+/**
+ * A device with kernels for some ops. Replay computes every other op by its definition, so that a backend of your own needs kernels
+ * only for what it computes faster: `{ ...reference("float32"), name: "mine", ops: { einsum: multiply } }`.
+ *
+ * A kernel reads its operands by their strides and leaves them unchanged. It returns `{ data, shape, stride, offset }`, or a promise
+ * of it, with the shape that the op's definition gives and a Float32Array or a Float64Array that it makes for this result; only ops
+ * that change nothing but shape and strides may return the operand's memory. `replay` throws a RuleError for any other result, and
+ * for a kernel of no op.
+ */
 export interface Backend {
   readonly name: string;
   /** gpu.js's mode, or the equivalent of another backend; null where there is no choice. */

@@ -5,15 +5,15 @@ import { type Bindings, computeNode, leafValues, type Results, rounded } from ".
 import { type Node, type Program, type Scope, withTaps } from "../tensor/program/program.ts";
 import { type RecordOptions, record } from "../tensor/program/record.ts";
 import { Tensor, type View } from "../tensor/tensor.ts";
-import { didYouMean, nearestNames } from "../terminal/nearest.ts";
+import { nearestNames } from "../terminal/nearest.ts";
 import type { Backend, ScopeKernels } from "./backend.ts";
+import { checkBackend, checkedResult, checkOptions, outputsByName } from "./checks.ts";
 import type { ScopeFallback } from "./dispatch.ts";
 import { copiedFrom, type Hold, KeptTensor } from "./kept-tensor.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { ReferenceCounts } from "./reference-counts.ts";
-import { isReleasable } from "./releasable.ts";
 import { serially } from "./serial-queue.ts";
-import { storedParameters } from "./stored-parameters.ts";
+import { isReleasable, storedParameters } from "./stored-parameters.ts";
 
 /** Values to bind, what to return besides the outputs, what stays on the backend, and how to stop. */
 export interface ReplayOptions {
@@ -53,7 +53,8 @@ export async function replay(
   backend: Backend,
   options: ReplayOptions = {},
 ): Promise<Replayed> {
-  checkCall("replay", backend, options, REPLAY_OPTIONS);
+  checkBackend("replay", backend);
+  checkOptions("replay", options, REPLAY_OPTIONS);
   const { bind = {}, taps = [] } = options;
   checkTaps(program, taps);
   const chosen = withTaps(program, taps);
@@ -73,26 +74,6 @@ export async function replay(
 
 const REPLAY_OPTIONS = ["bind", "taps", "keep", "signal", "onProgress"];
 const RUN_OPTIONS = [...REPLAY_OPTIONS, "model", "inputs"];
-
-/** Throws a RuleError unless a call is given a backend and an object of options that are all known. */
-function checkCall(caller: string, backend: unknown, options: unknown, known: readonly string[]): void {
-  if (typeof backend !== "object" || backend === null || !("ops" in backend) || !("precision" in backend))
-    throw new RuleError(
-      `${caller} takes a backend, such as reference() or await auto(), not ${backend instanceof Promise ? "a promise of one: await it first" : typeof backend}`,
-      "options.values",
-    );
-  if (typeof options !== "object" || options === null || Array.isArray(options))
-    throw new RuleError(
-      `${caller} takes an object of options, not ${Array.isArray(options) ? "a list" : String(options)}`,
-      "options.values",
-    );
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  throw new RuleError(
-    `${caller} has no option ${JSON.stringify(unknown)}${didYouMean(unknown, known)}; known are ${known.join(", ")}`,
-    "options.known",
-  ); // [options.known]
-}
 
 const MOST_LISTED = 12;
 
@@ -190,16 +171,10 @@ function pauseIfDue(): Promise<void> | null {
   });
 }
 
-type AnyKernel = (attrs: object, ...inputs: View[]) => View | Promise<View>;
-type KernelResult = View | Readonly<Record<string, View>>;
+type AnyKernel = (attrs: object, ...inputs: View[]) => unknown;
 type AnyScopeKernel = {
-  run(attrs: object, inputs: Record<string, View>): KernelResult | Promise<KernelResult>;
+  run(attrs: object, inputs: Record<string, View>): unknown;
 };
-
-const isView = (result: KernelResult): result is View => Array.isArray(result.stride);
-/** The results of a fused kernel by the names of the scope's outputs. */
-const byName = (result: KernelResult): Readonly<Record<string, View>> =>
-  isView(result) ? { out: result } : result;
 
 /**
  * One run of a program. A value is kept until the last node that reads it has run. Only promises are awaited: most kernels and views
@@ -240,7 +215,8 @@ class Replay {
     try {
       for (let id = 0; id < nodes.length; ) {
         signal?.throwIfAborted(); // [replay.signal]
-        const scope = scopes[fused.get(id) ?? -1];
+        const first = fused.get(id);
+        const scope = first === undefined ? undefined : scopes[first];
         const ran = scope ? this.#runScope(scope) : live[id] ? this.#runNode(id) : null;
         if (ran) await ran;
         id = scope ? scope.end : id + 1;
@@ -255,11 +231,12 @@ class Replay {
     }
   }
 
-  async #runScope({ name, attrs, inputs, outputs, first, end }: Scope): Promise<void> {
+  async #runScope(scope: Scope): Promise<void> {
+    const { name, attrs, inputs, outputs, first, end } = scope;
     const views: Record<string, View> = {};
     for (const [input, id] of Object.entries(inputs)) views[input] = await this.#forKernel(id);
     const kernel = this.#backend.scopes[name as keyof ScopeKernels] as unknown as AnyScopeKernel;
-    const results = byName(await kernel.run(attrs, views));
+    const results = this.#checkedOutputs(scope, await kernel.run(attrs, views), Object.values(views));
     for (const v of Object.values(results)) this.#buffers.acquire(v); // before any is released: they may share a block
     for (const [result, v] of Object.entries(results)) {
       const id = outputs[result];
@@ -267,6 +244,22 @@ class Replay {
       else this.#buffers.release(v); // no node reads it
     }
     for (let id = first; id < end; id++) if (this.#plan.live[id]) this.#releaseInputs(id);
+  }
+
+  /** What a fused kernel returned, by the names of the scope's outputs. */
+  #checkedOutputs(
+    { name, outputs }: Scope,
+    returned: unknown,
+    inputs: readonly View[],
+  ): Record<string, View> {
+    const results = outputsByName(this.#backend, name, returned, Object.keys(outputs));
+    const checked: Record<string, View> = {};
+    for (const [output, id] of Object.entries(outputs)) {
+      const v = results[output];
+      if (v === undefined && !this.#plan.live[id]) continue;
+      checked[output] = checkedResult(this.#backend, name, output, v, this.#node(id).shape, inputs);
+    }
+    return checked;
   }
 
   /** Runs a node; returns a promise if it has to wait for an operand or the kernel. */
@@ -303,7 +296,12 @@ class Replay {
 
   #compute(id: number, node: Node, inputs: View[]): View | Promise<View> {
     const kernel = node.op === "leaf" ? undefined : (this.#backend.ops[node.op] as AnyKernel | undefined);
-    if (kernel) return kernel(node.attrs, ...inputs);
+    if (kernel) {
+      const result = kernel(node.attrs, ...inputs);
+      if (!(result instanceof Promise))
+        return checkedResult(this.#backend, node.op, null, result, node.shape, inputs);
+      return result.then((v) => checkedResult(this.#backend, node.op, null, v, node.shape, inputs));
+    }
     return computeNode(node, inputs, this.#plan.rounded[id] ? this.#backend.precision : "float64");
   }
 
@@ -460,7 +458,8 @@ export async function run<F extends () => Returned, const O extends RunOptions =
   f: F,
   options: O = {} as O,
 ): Promise<RunResult<ReturnType<F>, O>> {
-  checkCall("run", backend, options, RUN_OPTIONS);
+  checkBackend("run", backend);
+  checkOptions("run", options, RUN_OPTIONS);
   if (typeof f !== "function")
     throw new RuleError(
       `run takes a function that computes, such as () => model.forward(x), not ${f === null ? "null" : typeof f}`,

@@ -1,9 +1,21 @@
 // Parameters that a backend stores in its own memory, in a layout that depends on how a program uses them.
 import type { Bindings } from "../tensor/program/evaluate.ts";
 import type { Node, Program } from "../tensor/program/program.ts";
-import type { View } from "../tensor/tensor.ts";
+import type { Tensor, Values, View } from "../tensor/tensor.ts";
 import type { Backend, Use } from "./backend.ts";
 import type { Plan } from "./plan.ts";
+
+/** The part of nn's Parameter that a backend uses. Kernels do not import models, so it is declared here and recognised by its fields. */
+export interface Releasable extends Tensor {
+  /** Changes when the numbers change. */
+  readonly source: object;
+  /** The values, or the function or source that gives them. */
+  readonly stored: Values;
+  /** Drops the numbers; they are computed or read from the source again on the next access. */
+  release(): void;
+}
+
+export const isReleasable = (t: Tensor): t is Releasable => "release" in t && "source" in t;
 
 /**
  * Looks up a leaf in the backend's store. null if the backend does not store it, if another value is bound to it, if a fused scope

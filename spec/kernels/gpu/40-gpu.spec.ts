@@ -9,7 +9,7 @@ import { type HostDevice, openHostDevice } from "../../../src/kernels/gpu/host-m
 import { matmul, product } from "../../../src/kernels/gpu/host-modes/matmul.ts";
 import { dense, transposed } from "../../../src/kernels/gpu/host-modes/matrices.ts";
 import { gpu } from "../../../src/kernels/gpu/index.ts";
-import { Bug, LoadError, ShapeError } from "../../../src/tensor/errors.ts";
+import { Bug, LoadError, RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 import { einsum } from "../../../src/tensor/ops/einsum.ts";
 import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import type { Matrices } from "../../../src/tensor/ops/matmul.ts";
@@ -520,6 +520,29 @@ test("a kernel that gpu.js runs in another mode is an error that names both mode
 
 test("opening a mode that the machine does not support is an error", async () => {
   await expect(openHostDevice("webgl2" as "cpu")).rejects.toThrow(LoadError);
+});
+
+test("[options.known] [options.values] an option that gpu does not have, or a mode that is none, is refused", async () => {
+  const modes = "it must be one of webasm, cpu, webgl2, webgpu, headlessgl";
+  const options: readonly [unknown, string][] = [
+    [null, "gpu takes an object of options, not null"],
+    [5, "gpu takes an object of options, not a number"],
+    ["webasm", "gpu takes an object of options, not a string"],
+    [["webasm"], "gpu takes an object of options, not a list"],
+    [{ modes: "cpu" }, 'gpu has no option "modes" (did you mean "mode"?); known are mode'],
+    [{ mode: "webgl" }, `gpu: mode is "webgl"; ${modes}`],
+    [{ mode: null }, `gpu: mode is null; ${modes}`],
+    [{ mode: 1 }, `gpu: mode is 1; ${modes}`],
+    [{ mode: ["cpu"] }, `gpu: mode is a list; ${modes}`],
+  ];
+  for (const [given, message] of options) {
+    const opened = gpu(given as never);
+    await expect(opened, message).rejects.toThrow(RuleError);
+    await expect(opened).rejects.toThrow(message);
+  }
+  const backend = await gpu({ mode: undefined });
+  expect(backend.mode).toBe("webasm");
+  await backend.close();
 });
 
 test("a kernel of a destroyed device is an error", async () => {

@@ -3,6 +3,7 @@ import { Bug, LoadError, messageOf } from "../../tensor/errors.ts";
 
 /** The modes of gpu.js in which these kernels are tested. */
 export type GpuMode = "webasm" | "cpu" | "webgl2" | "webgpu" | "headlessgl";
+export const MODES: readonly GpuMode[] = ["webasm", "cpu", "webgl2", "webgpu", "headlessgl"];
 
 /** A compiled kernel of gpu.js, with the unpublished members that are used here. */
 export interface CompiledKernel {

@@ -1,7 +1,7 @@
 // The WebAssembly module with its heap and its threads, and the conversion of operands to addresses in the heap.
-import { RuleError } from "../../tensor/errors.ts";
 import type { Mask } from "../../tensor/ops/table.ts";
 import { offsets, type Shape, type Strided, sizeOf, type View, view } from "../../tensor/tensor.ts";
+import { checkOption, checkOptions } from "../checks.ts";
 import { RELAXED, SIMD } from "./bytes.ts";
 import { Heap } from "./heap.ts";
 import { CONTROL_END, ThreadPool } from "./thread-pool.ts";
@@ -29,27 +29,13 @@ export interface EngineOptions {
 export const BUDGET = 3.25 * 2 ** 30;
 
 /** Throws a RuleError for an option that this backend does not have, such as a precision, and for a value that it cannot use. */
-function checkOptions({ threads, relaxed, budget, ...others }: EngineOptions): void {
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined)
-    throw new RuleError(
-      `simd has no option ${JSON.stringify(unknown)}; it has threads, budget and relaxed, and computes in float32`,
-      "options.known",
-    );
-  const isNumber = threads === undefined || (Number.isSafeInteger(threads) && threads >= 1);
-  if (!isNumber)
-    throw new RuleError(
-      `simd: threads is ${String(threads)}; it must be a whole number from 1 up`,
-      "options.values",
-    );
-  const isBytes = budget === undefined || (Number.isSafeInteger(budget) && budget >= 0 && budget <= 2 ** 32);
-  if (!isBytes)
-    throw new RuleError(
-      `simd: budget is ${String(budget)}; it must be a whole number of bytes from 0 to 2^32`,
-      "options.values",
-    );
-  if (relaxed !== undefined && typeof relaxed !== "boolean")
-    throw new RuleError(`simd: relaxed is ${String(relaxed)}; it must be true or false`, "options.values");
+function checkEngineOptions(options: EngineOptions): void {
+  checkOptions("simd", options, ["threads", "budget", "relaxed"], "; simd computes in float32");
+  const isWhole = (from: number, to: number) => (n: unknown) =>
+    Number.isSafeInteger(n) && Number(n) >= from && Number(n) <= to;
+  checkOption("simd", options, "threads", "a whole number from 1 up", isWhole(1, Infinity));
+  checkOption("simd", options, "budget", "a whole number of bytes from 0 to 2^32", isWhole(0, 2 ** 32));
+  checkOption("simd", options, "relaxed", "true or false", (value) => typeof value === "boolean");
 }
 
 /** A strided array in the heap. For floats, element (i…) is at `address` + 4 Σ i · stride; for masks, at `address` + Σ i · stride. */
@@ -82,7 +68,7 @@ export class Engine {
   }
 
   static async open(options: EngineOptions): Promise<Engine> {
-    checkOptions(options);
+    checkEngineOptions(options);
     const { threads, relaxed = true, budget = BUDGET } = options;
     const fused = fromBase64(RELAXED);
     const fuses = relaxed && WebAssembly.validate(fused);

@@ -7,7 +7,7 @@ import { LoadError } from "../../tensor/errors.ts";
 import type { TensorSource } from "../../tensor/source.ts";
 import { sourceOf, type Tensor, type View, view, viewOf } from "../../tensor/tensor.ts";
 import type { Use } from "../backend.ts";
-import { isReleasable, type Releasable } from "../releasable.ts";
+import { isReleasable, type Releasable } from "../stored-parameters.ts";
 import type { Engine } from "./engine.ts";
 import { gigabytes } from "./heap.ts";
 import { BYTES, type Layout, type Packed, type PanelDtype, type Panels } from "./ops/pack.ts";

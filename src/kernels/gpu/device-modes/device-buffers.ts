@@ -16,8 +16,8 @@ import {
   viewOf,
 } from "../../../tensor/tensor.ts";
 import type { Store, Usage, Use } from "../../backend.ts";
-import { isReleasable } from "../../releasable.ts";
 import { transposed } from "../../reordered.ts";
+import { isReleasable } from "../../stored-parameters.ts";
 import type { DeviceBuffer, GpuDevice } from "./gpu-device.ts";
 import { gridOf } from "./offset-tables.ts";
 
