@@ -15,6 +15,7 @@ import { simd } from "../../src/kernels/simd/index.ts";
 import { conventions } from "../../src/masks/conventions/conventions.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
+import { withStep } from "../../src/models/media-writer.ts";
 import { readOn, type WriterWithStep, writerOf } from "../../src/models/writer.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { slice } from "../../src/tensor/ops/arrange.ts";
@@ -157,6 +158,48 @@ test("generation refuses what is no writer, such as a model", async () => {
     ])
       expect((await refusalOf(call)).message).toContain("it must be a writer");
   }
+});
+
+test("[options.values] a member of a writer of the wrong kind is refused by its name", async () => {
+  const whole = model.flamingo.withMedia({});
+  const { text } = whole;
+  const wrong: readonly [unknown, string][] = [
+    [{ ...plain, model: 5 }, "writer.model is 5; it must be the model that owns the parameters"],
+    [{ ...plain, context: null }, "writer.context is null; it must be a function"],
+    [{ ...plain, step: "step" }, 'writer.step is "step"; it must be a function'],
+    [{ ...whole, latents: undefined }, "writer.latents is undefined; it must be a function"],
+    [
+      { ...whole, decoder: { layers: 1, embed: 2, logits: 3 } },
+      "writer.decoder is an object (Object); it must be a language model",
+    ],
+    [{ ...whole, text: 5 }, "writer.text is 5; it must be an object"],
+    [
+      { ...whole, text: { ...text, mediaTokenId: "3" } },
+      'writer.text.mediaTokenId is "3"; it must be a token id',
+    ],
+    [
+      { ...whole, text: { ...text, convention: "paper" } },
+      'writer.text.convention is "paper"; it must be a mask convention',
+    ],
+    [{ ...whole, text: { ...text, count: 1 } }, 'writer.text.count is 1; it must be "slots" or "tokens"'],
+    [
+      { ...whole, text: { ...text, emptyRow: null } },
+      'writer.text.emptyRow is null; it must be "zero" or "uniform" or "nan"',
+    ],
+  ];
+  for (const [writer, words] of wrong)
+    for (const call of [
+      async () => withStep(writer as never),
+      () => generate(writer as never, [[0]], { stop: 3, maxTokens: 1 }),
+      () => attentionMaps(writer as never, [0], { weights: [], images: 1 }),
+    ])
+      expect((await refusalOf(call)).message).toContain(words);
+  for (const writer of [
+    plain,
+    whole,
+    { ...whole, text: { ...text, count: "slots", emptyRow: "zero" } } as const,
+  ])
+    expect(withStep(writer).model).toBe(writer.model);
 });
 
 /** A model without layers whose logits do not depend on the text. */

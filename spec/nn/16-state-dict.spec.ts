@@ -351,9 +351,9 @@ test("[state.truncated] [state.float32] a number that is rounded beyond the boun
 });
 
 test("[random.seeded] a wrong seed is refused by initialize, before a parameter is read", () => {
-  for (const seed of [Number.NaN, 1.5, "7", null, undefined])
+  for (const seed of [Number.NaN, 1.5, "7", null, undefined, 2 ** 53, -(2 ** 53)])
     expect(() => initialize(new FeedForward({ dim: 2 }), seed as never)).toThrow(
-      /^a seed is a whole number, not /,
+      /^a seed is a whole number from -\(2\^53 - 1\) to 2\^53 - 1, not /,
     );
 });
 

@@ -803,6 +803,21 @@ describe.each(Object.entries(calls))("%s", (who, { make, valid, more = {}, requi
     },
   );
 
+  test.each(Object.keys(all))(
+    "[options.values] %s: a number out of bounds is refused with the bounds, not for being no whole number",
+    (option) => {
+      for (const value of [2 ** 53, -(2 ** 53), [2 ** 53, 2 ** 53], [-1, -1]]) {
+        let message = "";
+        try {
+          make({ ...valid, [option]: value });
+        } catch (error) {
+          ({ message } = error as Error);
+        }
+        expect(message).not.toMatch(/whole numbers?(?! (?:of bytes )?(?:from|above|between) \S*\d)/);
+      }
+    },
+  );
+
   test("[options.missing] every required option is needed, by name", () => {
     for (const option of required) {
       const error = refusal(() =>

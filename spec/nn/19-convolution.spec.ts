@@ -220,7 +220,7 @@ describe("what does not fit is refused", () => {
         refusal(() => conv2d(x, randomTensor([1, 2, 1, 1]), { stride } as never as PlaneOptions)).message,
       ).toContain("conv2d: stride is a list of");
     expect(refusal(() => unfold(x, { size: 1, padding: "valid" as never })).message).toContain(
-      'padding is "valid"; it must be a whole number from 0 up, or a height and a width, or "same"',
+      'padding is "valid"; it must be a whole number from 0 to 16,777,216, or a height and a width, or "same"',
     );
   });
 });

@@ -60,7 +60,7 @@ test("[tensor.values] values of another type are refused and named, in place of 
 test("[tensor.values] a shape or values of another kind are refused in a sentence", () => {
   const loose = tensor as unknown as (...args: readonly unknown[]) => unknown;
   const wrong: readonly (readonly [readonly unknown[], string])[] = [
-    [[null, [1]], "null is not a shape"],
+    [[null, [1]], "[null] is not a shape"],
     [[{ length: 1 }, [1]], "is not a shape"],
     [[[-1], []], "[-1] is not a shape"],
     [[[1.5], [1]], "[1.5] is not a shape"],
@@ -85,6 +85,18 @@ test("[tensor.axes] a tensor names as many axes as its shape has", () => {
   }
   for (const axes of ["a b", "... a", "...", "a ... b"]) expect(tensor(axes, [[1, 2]]).shape).toEqual([1, 2]);
   expect(tensor("", [], [1]).shape).toEqual([]);
+});
+
+test("[tensor.axes] no two axes of a tensor have the same name; any number of them are 1 or ...", () => {
+  for (const axes of ["a a", "a ... a"])
+    expect(() => tensor(axes, [[1, 2]])).toThrow(
+      `"${axes}" names an axis twice; use two names  [tensor.axes]`,
+    );
+  for (const axes of ["1 1", "a 1", "1 ..."]) expect(tensor(axes, [[1]]).shape).toEqual([1, 1]);
+  for (const axes of [undefined, null, 5, Symbol("a")])
+    expect(() => tensor(axes as never, [1])).toThrow(
+      /axes are a text such as "b l d", not .*\[tensor\.axes\]/,
+    );
 });
 
 test("[tensor.values] a view of host data does not extend beyond its buffer", () => {
@@ -115,10 +127,7 @@ test("[tensor.values] data that is longer than its shape, and a shape that is no
     [() => view(six, [6], undefined, 1), /\[6\] holds 6 values, got 5/],
     [() => view(six, [2], [1, 1]), /extends beyond the 6 values/],
     [() => view(six, [2], [0.5]), /extends beyond the 6 values/],
-    [
-      () => new Tensor([5], view(six, [6])),
-      /values of shape \[6\] cannot be those of a tensor of shape \[5\]/,
-    ],
+    [() => new Tensor([5], view(six, [6])), /values of shape \[6\] do not fit a tensor of shape \[5\]/],
     [() => new Tensor([2, 3], view(six, [3, 2])), /values of shape \[3 2\]/],
     [() => new Tensor([5], () => view(six, [6])).data, /values of shape \[6\]/],
     [() => new Tensor([6]).assign(view(six, [2, 3])), /values of shape \[2 3\]/],
@@ -133,8 +142,8 @@ test("[tensor.values] data that is longer than its shape, and a shape that is no
     ),
     [() => new Tensor([-1]), /\[-1\] is not a shape/],
     [() => new Tensor([0.5]), /\[0\.5\] is not a shape/],
-    [() => new Tensor("3" as never), /3 is not a shape/],
-    [() => new Tensor(undefined as never), /undefined is not a shape/],
+    [() => new Tensor("3" as never), /^\[3\] is not a shape: give a list of whole numbers from 0 up/],
+    [() => new Tensor(undefined as never), /^\[undefined\] is not a shape/],
     [() => new Int([2], [1, 2] as never), /Int and Bool a typed array/],
     [() => named(3 as never, new Tensor([1])), /a pattern is a text such as .*, not number/],
   ];

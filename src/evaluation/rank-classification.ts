@@ -8,18 +8,8 @@ import { scoresOf } from "../generation/scores.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { noPadding } from "../models/language-model.ts";
-import { type Writer, writerCheck } from "../models/writer.ts";
-import {
-  abortSignal,
-  type Check,
-  checked,
-  checkValue,
-  count,
-  flag,
-  object,
-  optional,
-  passing,
-} from "../nn/options.ts";
+import { checkWriter, type Writer } from "../models/writer.ts";
+import { abortSignal, type Check, checked, count, flag, object, optional, passing } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
@@ -155,7 +145,7 @@ export async function rankClassifications(
   prompts: PromptBatch,
   options: RankOptions,
 ): Promise<number[][]> {
-  checkValue("rankClassifications", "writer", writer, writerCheck);
+  checkWriter("rankClassifications", writer);
   const known = checked("rankClassifications", options, checks);
   const { classes, normalizeLength = true, profile = "flamboyance", batch = 64 } = known;
   const { backend = reference(), signal } = known;

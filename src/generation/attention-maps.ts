@@ -4,8 +4,8 @@ import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";
 import { noPadding } from "../models/language-model.ts";
 import { withStep } from "../models/media-writer.ts";
-import { type Writer, writerCheck } from "../models/writer.ts";
-import { type Check, checked, checkValue, count, listOf, object, optional } from "../nn/options.ts";
+import { checkWriter, type Writer } from "../models/writer.ts";
+import { type Check, checked, count, listOf, object, optional } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { record } from "../tensor/program/record.ts";
 import { flat, type Tensor } from "../tensor/tensor.ts";
@@ -41,7 +41,7 @@ async function weightsOf(
   row: readonly number[],
   options: AttentionMapOptions,
 ): Promise<number[][][][]> {
-  checkValue(caller, "writer", writer, writerCheck);
+  checkWriter(caller, writer);
   const { weights, images, backend = reference() } = checked(caller, options, checks);
   const ids = batchOf([row], 0);
   const { model, ...steps } = withStep(writer);

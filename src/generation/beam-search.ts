@@ -1,7 +1,6 @@
 // Beam search for a batch of prompts. Each prompt is read once; then its beams share a batch with those of the other prompts.
 import { reference } from "../kernels/reference/index.ts";
-import { type Writer, writerCheck } from "../models/writer.ts";
-import { checkValue } from "../nn/options.ts";
+import { checkWriter, type Writer } from "../models/writer.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { type Beam, Beams } from "./beams.ts";
 import { CachedSteps } from "./cached-steps.ts";
@@ -48,7 +47,7 @@ export async function beamSearch(
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
 ): Promise<Beam[][]> {
-  checkValue("generate", "writer", writer, writerCheck);
+  checkWriter("generate", writer);
   const settings = settingsOf(options);
   const { stops, maxTokens, beams: width, returns, backend = reference(), signal } = settings;
   checkPrompts(prompts);

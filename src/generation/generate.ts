@@ -1,7 +1,6 @@
 // Autoregressive generation for a batch of prompts. The first step reads the prompts, and each later one the tokens chosen last.
 import { reference } from "../kernels/reference/index.ts";
-import { type Writer, writerCheck } from "../models/writer.ts";
-import { checkValue } from "../nn/options.ts";
+import { checkWriter, type Writer } from "../models/writer.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { generator } from "../tensor/random.ts";
 import { beamSearch } from "./beam-search.ts";
@@ -71,7 +70,7 @@ export async function* stream(
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
 ): AsyncGenerator<readonly (ChosenToken | null)[], void> {
-  checkValue("generate", "writer", writer, writerCheck);
+  checkWriter("generate", writer);
   const settings = settingsOf(options);
   const { stops, maxTokens, returns, beams, backend = reference(), signal } = settings;
   if (beams > 1)
@@ -110,7 +109,7 @@ export async function generate(
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
 ): Promise<number[][]> {
-  checkValue("generate", "writer", writer, writerCheck);
+  checkWriter("generate", writer);
   const { beams, returns } = settingsOf(options);
   if (beams > 1) {
     const found = await beamSearch(writer, prompts, options);

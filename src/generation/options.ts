@@ -12,6 +12,7 @@ import {
   positive,
   whole,
 } from "../nn/options.ts";
+import { seed } from "../nn/train-mode.ts";
 import { RuleError } from "../tensor/errors.ts";
 import type { Choose } from "./choose.ts";
 import type { ProcessorOptions } from "./processors.ts";
@@ -60,8 +61,8 @@ const tokens = whole(0, Number.MAX_SAFE_INTEGER);
 const functionOf = (wanted: string): Check => passing(wanted, (value) => typeof value === "function");
 const fullLists = (wanted: string, accepts: Check["accepts"]): Check =>
   passing(wanted, (value) => Array.isArray(value) && value.every(accepts));
-const isTopK = (value: unknown): boolean =>
-  value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && Number(value) >= 1);
+const finiteTopK = whole(1, Number.MAX_SAFE_INTEGER);
+const isTopK = (value: unknown): boolean => value === Number.POSITIVE_INFINITY || finiteTopK.accepts(value);
 
 const checks: { readonly [K in keyof GenerateOptions]-?: Check } = {
   stop: passing(
@@ -87,9 +88,9 @@ const checks: { readonly [K in keyof GenerateOptions]-?: Check } = {
     ),
   ),
   never: optional(ids),
-  seed: optional(whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
+  seed: optional(seed),
   temperature: optional(positive),
-  topK: optional(passing("a whole number of at least 1, or Infinity", isTopK)),
+  topK: optional(passing(`${finiteTopK.wanted}, or Infinity`, isTopK)),
   topP: optional(between(0, 1, "a number from 0 to 1")),
   choose: optional(functionOf("a function from scores to a token id")),
   returns: optional(count()),

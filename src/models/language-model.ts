@@ -72,10 +72,10 @@ export interface LanguageModel {
 /** The check of an option that takes a language model. */
 export const languageModelCheck: Check = passing(
   "a language model with layers, embed and logits",
-  (value) =>
-    typeof value === "object" &&
-    value !== null &&
-    ["layers", "embed", "logits"].every((name) => name in value),
+  (value) => {
+    const { layers, embed, logits } = Object(value);
+    return Array.isArray(layers) && [embed, logits].every((method) => typeof method === "function");
+  },
 );
 
 /** How tokens are numbered: by their place in the row, padding included, or by the number of real tokens before them. */

@@ -1,10 +1,10 @@
 // Language models whose layers read images: what their layers are given in a pass, and their steps.
 import { passVisibility } from "../masks/decoding/passes.ts";
 import { type Grid, mediaLocations } from "../masks/grid.ts";
-import { checkMember } from "../tensor/given.ts";
 import type { Bool, Tensor } from "../tensor/tensor.ts";
 import { type Decoding, decodingOf } from "./language-model.ts";
 import {
+  checkWriter,
   type MediaText,
   nextStep,
   type ReadText,
@@ -39,9 +39,9 @@ function realImages({ text, moved }: ReadText, mask: Bool<"b s">, mediaTokenId: 
   return { shape, data: data.map((image, i) => (real[i] ? image : 0)) }; // [generate.padding]
 }
 
-/** A writer with its step: the one that it has, or that of its language model. */
+/** A writer with its step: the one that it has, or that of its language model. Throws a RuleError that names the member which is none of a writer. */
 export function withStep(writer: Writer): WriterWithStep {
-  checkMember("withStep", { writer }, "model", "a writer, as writerOf returns it");
+  checkWriter("withStep", writer);
   if ("step" in writer) return writer;
   const { model, decoder, text } = writer;
   return {

@@ -1,6 +1,7 @@
 // Models as generation takes them: the cache of the text that a decoder has read, and steps that read on.
+import { isConvention } from "../masks/conventions/check.ts";
 import type { Convention } from "../masks/conventions/schema.ts";
-import { type Check, checkValue, oneOf, passing } from "../nn/options.ts";
+import { type Check, checkValue, object, oneOf, optional, passing } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { rearrange, slice } from "../tensor/ops/arrange.ts";
 import type { SoftmaxEmptyRow } from "../tensor/ops/table.ts";
@@ -115,17 +116,51 @@ export interface WriterWithMedia {
 /** A model as generation takes it, with its images. */
 export type Writer = WriterWithStep | WriterWithMedia;
 
-const hasFields = (value: unknown, names: readonly string[]): boolean =>
-  typeof value === "object" && value !== null && names.every((name) => name in value);
+const method = passing("a function", (value) => typeof value === "function");
+const model = object("the model that owns the parameters");
 
-/** The check of an argument that takes a writer. */
-export const writerCheck: Check = passing(
+/** The members of a writer with a step of its own, and of one without. */
+const WITH_STEP = { model, context: method, step: method };
+const WITH_MEDIA = { model, decoder: languageModelCheck, text: object("an object"), latents: method };
+
+const countCheck = oneOf(["slots", "tokens"]);
+const TEXT = {
+  mediaTokenId: passing("a token id", Number.isInteger),
+  convention: passing("a mask convention, such as one of `conventions`", isConvention),
+  count: optional(countCheck),
+  emptyRow: optional(oneOf(["zero", "uniform", "nan"])),
+};
+
+const membersOf = (writer: object): Readonly<Record<string, Check>> =>
+  "step" in writer ? WITH_STEP : WITH_MEDIA;
+
+const writerCheck = passing(
   "a writer, such as writerOf(languageModel) or flamingo.withMedia(images)",
-  (value) => {
-    const own = hasFields(value, ["step"]) ? ["context"] : ["decoder", "text", "latents"];
-    return hasFields(value, ["model", ...own]);
-  },
+  (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    Object.keys(membersOf(value)).every((name) => name in value),
 );
+
+/** Checks the members of an object that may have more of them. */
+function checkMembers(
+  caller: string,
+  name: string,
+  value: object,
+  checks: Readonly<Record<string, Check>>,
+): void {
+  for (const [member, check] of Object.entries(checks)) {
+    const given: unknown = Reflect.get(value, member);
+    if (given !== undefined || !check.optional) checkValue(caller, `${name}.${member}`, given, check);
+  }
+}
+
+/** Throws a RuleError that names the argument, or its member, unless a call is given a writer. */
+export function checkWriter(caller: string, writer: Writer): void {
+  checkValue(caller, "writer", writer, writerCheck);
+  checkMembers(caller, "writer", writer, membersOf(writer));
+  if (!("step" in writer)) checkMembers(caller, "writer.text", writer.text, TEXT);
+}
 
 /**
  * A language model without images as a writer: what `generate` takes. Throws a RuleError for anything but a language model; a
@@ -133,7 +168,7 @@ export const writerCheck: Check = passing(
  */
 export function writerOf(model: LanguageModel, count: PositionCount = "tokens"): WriterWithStep {
   checkValue("writerOf", "model", model, languageModelCheck);
-  checkValue("writerOf", "count", count, oneOf(["slots", "tokens"]));
+  checkValue("writerOf", "count", count, countCheck);
   return {
     model,
     context: () => ({}),

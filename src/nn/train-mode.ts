@@ -1,7 +1,7 @@
 // Train mode and evaluation mode of all modules of a model.
 import { type Generator, generator } from "../tensor/random.ts";
 import { walk } from "../tensor/walk.ts";
-import { checked, checkValue, passing } from "./options.ts";
+import { type Check, checked, checkValue, passing, whole } from "./options.ts";
 
 /** A module that draws random numbers in train mode, such as Dropout; null stands for evaluation mode. */
 interface WithTraining {
@@ -25,7 +25,8 @@ const wanted = passing(
   "{ seed } for train mode, or null for evaluation mode",
   (value) => typeof value === "object",
 );
-const seed = passing("a whole number", Number.isSafeInteger);
+/** The check of an option that takes a seed, as `generator` takes one. */
+export const seed: Check = whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 
 /**
  * Sets every dropout below `module` to train mode, each with its own generator, or to evaluation mode. A frozen part, such as the image

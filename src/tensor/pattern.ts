@@ -25,6 +25,9 @@ export function kept<T>(parse: (text: string) => T): (text: string) => T {
   };
 }
 
+/** A call in messages, with control characters of its pattern escaped: einsum("b l -> l b"). */
+export const callOf = (op: string, pattern: string): string => `${op}(${JSON.stringify(pattern)})`;
+
 /** Parses one side of a pattern. */
 export const axesOf = kept((side): Axes => {
   const group = /\([^()]*\)|[^\s()]+/g;
@@ -34,7 +37,7 @@ export const axesOf = kept((side): Axes => {
   const names = axes.flat();
   const rest = side.replace(group, "").trim();
   if (rest !== "" || names.some((name) => !/^([A-Za-z]\w*|\.\.\.|~\d+)$/.test(name)))
-    throw new ShapeError(`"${side}" is not a valid pattern  [notation.pattern]`);
+    throw new ShapeError(`${JSON.stringify(side)} is not a valid pattern  [notation.pattern]`);
   if (new Set(names).size < names.length)
     throw new ShapeError(
       `"${side}" names an axis twice; use two names, and for a diagonal multiply by an identity matrix  [notation.pattern]`,
@@ -48,7 +51,7 @@ type Sides = readonly [string, string, ...string[]];
 export const sidesOf = kept((pattern): Sides => {
   const [operands, result, more] = pattern.split(" -> ");
   if (operands === undefined || result === undefined || more !== undefined)
-    throw new ShapeError(`"${pattern}" needs one arrow: "before -> after"  [notation.pattern]`);
+    throw new ShapeError(`${JSON.stringify(pattern)} needs one arrow: "before -> after"  [notation.pattern]`);
   return [...operands.split(","), result].map((side) => side.trim()) as unknown as Sides;
 });
 
@@ -171,8 +174,8 @@ function disagreement(rows: [string, readonly [{ readonly shape: Shape }, string
     const wrong = mismatch(side, shape, sizes);
     title ||= wrong ?? "";
     const bound = shape.flatMap((n, i) => {
-      const [axis, ...joined] = axesOf(side)[i] ?? [];
-      return axis && joined.length === 0 ? `${axis}=${n}` : [];
+      const [axis, joined] = axesOf(side)[i] ?? [];
+      return axis && !joined ? `${axis}=${n}` : [];
     });
     return [name, side, shape.join(" "), [...bound, ...(wrong ? [` <- ${wrong}`] : [])].join(" ")];
   });
@@ -190,9 +193,10 @@ export function named<A extends string>(to: A, x: Tensor): Tensor<A>;
 export function named<A extends string>(to: A, x: Bool): Bool<A>;
 export function named<A extends string>(to: A, x: Int): Int<A>;
 export function named(to: string, x: { shape: Shape }): Any {
-  checkArgument(`named("${to}")`, "the operand", x, `"${to}"`);
+  const call = callOf("named", to);
+  checkArgument(call, "the operand", x, "of its name");
   if (axesOf(to).length !== x.shape.length) {
-    throw new ShapeError(`the shape is ${shapeText(x.shape)}  [notation.named]`, `named("${to}")`);
+    throw new ShapeError(`the shape is ${shapeText(x.shape)}  [notation.named]`, call);
   }
   return x;
 }

@@ -51,11 +51,11 @@ export interface Generator {
   normal(): number;
 }
 
-/** The generator of `name` under a seed, of which 32 bits count. Throws a RuleError if the seed is no whole number. */
+/** The generator of `name` under a seed, of which 32 bits count. Throws a RuleError if the seed is no whole number from −(2⁵³ − 1) to 2⁵³ − 1. */
 export function generator(seed: number, name = ""): Generator {
   if (!Number.isSafeInteger(seed))
     throw new RuleError(
-      `a seed is a whole number, not ${typeof seed === "number" ? seed : typeof seed}`,
+      `a seed is a whole number from -(2^53 - 1) to 2^53 - 1, not ${typeof seed === "number" ? seed : typeof seed}`,
       "random.seeded",
     );
   return generatorOf(seed, hash(name)); // [state.seeds]

@@ -47,11 +47,11 @@ export const sameSizes = (a: Shape, b: Shape): boolean =>
   a.length === b.length && a.every((n, axis) => n === b[axis]);
 
 /** Throws a ShapeError unless a shape is a list of whole numbers from 0 up. */
-function checkShape(shape: Shape): void {
+export function checkShape(shape: Shape): void {
   if (Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0)) return;
-  const shown = Array.isArray(shape) ? shapeText(shape.slice(0, 8)) : String(shape);
+  const shown: readonly unknown[] = [shape].flat().slice(0, 8);
   throw new ShapeError(
-    `${shown} is not a shape; it must be a list of whole numbers from 0 up  [tensor.values]`,
+    `[${shown.map(String).join(" ")}] is not a shape: give a list of whole numbers from 0 up  [tensor.values]`,
   );
 }
 
@@ -196,7 +196,7 @@ export class Tensor<A extends string = Any> {
     checkFits(data, shape, stride ?? [], offset); // [tensor.values]
     if (!sameSizes(shape, this.shape))
       throw new ShapeError(
-        `values of shape ${shapeText(shape)} cannot be those of a tensor of shape ${shapeText(this.shape)}  [tensor.values]`,
+        `values of shape ${shapeText(shape)} do not fit a tensor of shape ${shapeText(this.shape)}  [tensor.values]`,
       );
   }
 
@@ -266,13 +266,21 @@ function unnest<T extends number | boolean>(nested: Nested<T>): { shape: number[
 const indexOfOther = (values: readonly unknown[], type: "number" | "boolean"): number =>
   values.findIndex((value) => typeof value !== type);
 
-/** Throws a ShapeError unless an axis is named for each number of the shape; "..." stands for any number of axes. */
+/**
+ * Throws a ShapeError unless each number of the shape has an axis, and each axis a name of its own. "..." stands for any number of axes,
+ * and each 1 for one of size 1.
+ */
 function checkAxes(axes: string, shape: Shape): void {
-  const names = String(axes).split(" ").filter(Boolean);
-  if (names.includes("...") ? names.length - 1 <= shape.length : names.length === shape.length) return;
-  throw new ShapeError(
-    `"${axes}" names ${names.length} axes, and the shape ${shapeText(shape)} has ${shape.length}  [tensor.axes]`,
-  );
+  if (typeof axes !== "string")
+    throw new ShapeError(`axes are a text such as "b l d", not ${typeof axes}  [tensor.axes]`);
+  const names = axes.split(" ").filter(Boolean);
+  if (names.includes("...") ? names.length - 1 > shape.length : names.length !== shape.length)
+    throw new ShapeError(
+      `${JSON.stringify(axes)} names ${names.length} axes, and the shape ${shapeText(shape)} has ${shape.length}  [tensor.axes]`,
+    );
+  const named = names.filter((name) => name !== "1");
+  if (new Set(named).size < named.length)
+    throw new ShapeError(`${JSON.stringify(axes)} names an axis twice; use two names  [tensor.axes]`);
 }
 
 /**

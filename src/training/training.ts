@@ -11,7 +11,7 @@ import {
   whole,
 } from "../nn/options.ts";
 import { stateDict } from "../nn/state-dict.ts";
-import { setTraining } from "../nn/train-mode.ts";
+import { seed, setTraining } from "../nn/train-mode.ts";
 import { hash } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { accumulateGradients, clipGradients, globalNorm, normLimit } from "./gradient-maps.ts";
@@ -68,7 +68,7 @@ const checks: { readonly [K in keyof TrainOptions<object>]-?: Check } = {
   schedule: optional(passing("a function from step to the factor of the learning rate", isFunction)),
   clipAt: optional(normLimit),
   parts: optional(passing("a list of at least one finite weight", isWeights)),
-  dropoutSeed: optional(nullable(passing("a whole number", Number.isSafeInteger))),
+  dropoutSeed: optional(nullable(seed)),
   keepOnly: optional(nullable(passing("a regular expression", (value) => value instanceof RegExp))),
   backend: optional(object("a backend")),
   signal: optional(abortSignal),

@@ -362,9 +362,9 @@ describe("invalid operands", () => {
       /id 3 at position 0 .* 3 elements/,
       RuleError,
     );
-    rejects("ops.pick", () => place(tensor("a", [1]), int("a", [0]), 1.5), /rows of width 1\.5/);
+    rejects("ops.pick", () => place(tensor("a", [1]), int("a", [0]), 1.5), /width is 1\.5; it must/);
     const none = [tensor("a", []), int("a", [])] as const;
-    rejects("ops.pick", () => place(...none, -1), /rows of width -1/);
+    rejects("ops.pick", () => place(...none, -1), /width is -1; it must/);
     expect(place(...none, 3).shape).toEqual([0, 3]);
   });
 
@@ -381,6 +381,23 @@ describe("invalid operands", () => {
     const ids = int("i", [0, 1, 0]);
     rejects("ops.scatter", () => scatter(x, ids, 2), /\[2 5\] does not begin with the shape .* \[3\]/);
   });
+
+  test.each([-1, 1.5, NaN, Infinity, 2 ** 53, "2", null, undefined, 2n, Symbol("rows")])(
+    "[ops.scatter] [ops.pick] a table has no %s rows, and a row no such width, with ids or without",
+    (n) => {
+      const words = (name: string) => RegExp(`^${name} is .*; it must be a whole number from 0 up`);
+      for (const ids of [int("i", [0]), int("i", [])]) {
+        const rows = randomTensor([ids.shape[0] ?? 0]);
+        rejects("ops.scatter", () => scatter(rows, ids, n as never), words("rows"));
+        rejects("ops.pick", () => place(rows, ids, n as never), words("width"));
+      }
+    },
+  );
+
+  test.each([undefined, null, 5, "2 5", {}, [Symbol("n")], [-1], [2, NaN]])(
+    "[tensor.values] a sum over axes refuses a shape that is none: %o",
+    (shape) => rejects("tensor.values", () => unbroadcast(x, shape as never), /^\[.*\] is not a shape/),
+  );
 });
 
 describe("parts", () => {

@@ -9,8 +9,8 @@ import {
   notNegative,
   oneOf,
   optional,
-  passing,
 } from "../../nn/options.ts";
+import { seed } from "../../nn/train-mode.ts";
 import { constant, Parameter } from "../../nn/parameter.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
@@ -67,7 +67,7 @@ export interface ResizeVocabularyOptions {
 const checks: { readonly [K in keyof ResizeVocabularyOptions]-?: Check } = {
   newRows: optional(oneOf(["normal", "mean"])),
   std: optional(notNegative),
-  seed: optional(passing("a whole number", Number.isSafeInteger)),
+  seed: optional(seed),
 };
 
 /** A table of rows of `width` numbers; a bias has rows of one number. */

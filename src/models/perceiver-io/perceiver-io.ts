@@ -6,6 +6,7 @@ import {
   flag,
   inner,
   layers,
+  nullable,
   object,
   optional,
   passing,
@@ -75,7 +76,7 @@ const checks: { readonly [K in keyof PerceiverIOOptions]-?: Check } = {
   numLatentChannels: optional(count()),
   finalProject: optional(flag),
   finalProjectOutChannels: optional(
-    passing("a whole number from 1 up, or null", (v) => v === null || isSize(v)),
+    nullable(count()),
   ),
   perceiverEncoderKwargs: kwargs,
   perceiverDecoderKwargs: kwargs,
@@ -86,7 +87,7 @@ const checks: { readonly [K in keyof PerceiverIOOptions]-?: Check } = {
   inputPaddingChannels: optional(inner),
   inputChannels: optional(
     passing(
-      "a number of channels, or one for each modality",
+      `${count().wanted}, or one such number for each modality, or null`,
       (v) => v === null || isSize(v) || (isRecord(v) && Object.values(v).every(isSize)),
     ),
   ),

@@ -11,6 +11,7 @@ import {
   oneOf,
   optional,
   passing,
+  whole,
 } from "../../nn/options.ts";
 import { Parameter, truncatedNormal, varianceScaling } from "../../nn/parameter.ts";
 import { fourierFeatures, linearPositions } from "../../nn/positions/fourier.ts";
@@ -71,7 +72,7 @@ export interface FourierEncodingOptions {
   readonly sineOnly?: boolean | undefined;
 }
 const sides = passing(
-  "a list of whole numbers of at least 1, or null",
+  `a list of at least one side, each ${count().wanted}, or null`,
   (value) => value === null || (Array.isArray(value) && value.length > 0 && value.every(count().accepts)),
 );
 const fourierChecks: { readonly [K in keyof FourierEncodingOptions]-?: Check } = {
@@ -168,7 +169,7 @@ export const encodingChecks: { readonly [K in keyof PositionEncodingOptions]-?: 
   positionEncodingType: optional(oneOf(["FOURIER", "TRAINABLE"])),
   trainablePositionEncodingKwargs: kwargs,
   fourierPositionEncodingKwargs: kwargs,
-  projectPosDim: optional(passing("a whole number", Number.isSafeInteger)),
+  projectPosDim: optional(whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
   profile: optional(perceiverProfile),
 };
 

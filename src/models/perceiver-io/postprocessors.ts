@@ -1,7 +1,7 @@
 // Postprocessors of Perceiver IO, with the names and defaults of JOBR0/PerceiverIO_Pytorch (io_processors/postprocessors.py).
 import type { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
-import { type Check, checked, count, flag, oneOf, optional, passing, positive } from "../../nn/options.ts";
+import { type Check, checked, count, flag, oneOf, optional, passing, positive, whole } from "../../nn/options.ts";
 import { constant, Parameter, varianceScaling } from "../../nn/parameter.ts";
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
 import { checkMember } from "../../tensor/given.ts";
@@ -56,15 +56,15 @@ export interface ImagePostprocessorOptions {
 const isSide = count().accepts;
 const size = optional(count());
 const imageChecks: { readonly [K in keyof ImagePostprocessorOptions]-?: Check } = {
-  imgSize: passing("a height and a width", (v) => Array.isArray(v) && v.length === 2 && v.every(isSide)),
+  imgSize: passing(`a height and a width, each ${count().wanted}`, (v) => Array.isArray(v) && v.length === 2 && v.every(isSide)),
   inputChannels: size,
   postprocType: optional(oneOf(["pixels", "patches"])), // [perceiverio.image-output]
   spatialUpsample: size,
   temporalUpsample: size,
-  nOutputs: optional(passing("a whole number", Number.isSafeInteger)),
+  nOutputs: optional(whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
   inputReshapeSize: optional(
     passing(
-      "two or three sides, or null",
+      `two or three sides, each ${count().wanted}, or null`,
       (v) => v === null || (Array.isArray(v) && v.every(isSide) && (v.length === 2 || v.length === 3)),
     ),
   ),

@@ -45,7 +45,7 @@ export interface BasicQueryOptions extends Omit<PositionEncodingOptions, "positi
 const isSide = count().accepts;
 const gridCheck = optional(
   passing(
-    "a whole number, or a list of them",
+    `${count().wanted}, or a list of them`,
     (value) => isSide(value) || (Array.isArray(value) && value.length > 0 && value.every(isSide)),
   ),
 );
@@ -224,7 +224,7 @@ export class FlowQuery extends BasicQuery {
     } = checked("FlowQuery", options, {
       preprocessedInputChannels: count(),
       outputImgSize: passing(
-        "a height and a width",
+        `a height and a width, each ${count().wanted}`,
         (value) => Array.isArray(value) && value.length === 2 && value.every(isSide),
       ),
       outputNumChannels: optional(count()),

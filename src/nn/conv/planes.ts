@@ -6,7 +6,7 @@ import { apply } from "../../tensor/ops/rules.ts";
 import { named } from "../../tensor/pattern.ts";
 import { checkTensors } from "../../tensor/program/apply.ts";
 import { Bool, type Tensor } from "../../tensor/tensor.ts";
-import { type Check, checked, optional, passing } from "../options.ts";
+import { type Check, checked, optional, passing, whole } from "../options.ts";
 
 /** Height and width, or one number for both. */
 export type Sides = number | readonly [height: number, width: number];
@@ -23,15 +23,12 @@ export interface PlaneOptions {
   readonly padding?: Padding;
 }
 
-const isSide = (low: number) => (n: unknown) =>
-  Number.isInteger(n) && Number(n) >= low && Number(n) <= 2 ** 24;
-
 /** One whole number of at least `low`, or two. */
-export const sides = (low: number): Check =>
-  passing(
-    `a whole number from ${low} up, or a height and a width`,
-    (value) => isSide(low)(value) || (Array.isArray(value) && value.length === 2 && value.every(isSide(low))),
-  );
+export function sides(low: number): Check {
+  const { wanted, accepts } = whole(low, 2 ** 24);
+  const isPair = (value: unknown) => Array.isArray(value) && value.length === 2 && value.every(accepts);
+  return passing(`${wanted}, or a height and a width`, (value) => accepts(value) || isPair(value));
+}
 
 const padding: Check = {
   wanted: `${sides(0).wanted}, or "same"`,

@@ -8,6 +8,7 @@ import { OpenFlamingo, type OpenFlamingoOptions } from "../../models/open-flamin
 import { FlamingoLayer } from "../../models/open-flamingo/flamingo-layer.ts";
 import { FLAMINGO_TOKENS } from "../../models/open-flamingo/tokens.ts";
 import { type Check, checked, nullable, object, optional, passing } from "../../nn/options.ts";
+import { seed } from "../../nn/train-mode.ts";
 import { initialize } from "../../nn/state-dict.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -79,7 +80,7 @@ export const createChecks: { readonly [K in keyof CreateFlamingoOptions]-?: Chec
   profile: anything,
   behaviour: anything,
   newRows: anything,
-  seed: optional(passing("a whole number", Number.isSafeInteger)),
+  seed: optional(seed),
   loading: optional(nullable(object("options of loadPretrained"))),
 };
 

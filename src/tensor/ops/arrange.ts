@@ -1,6 +1,6 @@
 // Functions for the ops with patterns. Their types are computed from the pattern, so that tsc rejects a wrong order of axes.
 import { ShapeError } from "../errors.ts";
-import { axesOf, type Sizes, sidesOf, spread, unify, type Words } from "../pattern.ts";
+import { axesOf, callOf, type Sizes, sidesOf, spread, unify, type Words } from "../pattern.ts";
 import { applyRule, checkTensors } from "../program/apply.ts";
 import { type Any, Bool, Int, shapeText, Tensor } from "../tensor.ts";
 import { einsum as einsumRule } from "./einsum.ts";
@@ -56,7 +56,7 @@ export function einsum<A extends string, C extends string>(
   a: In<A>,
 ): Tensor<Named<C>>;
 export function einsum(pattern: string, ...operands: Tensor[]): Tensor {
-  const where = `einsum("${pattern}")`;
+  const where = callOf("einsum", pattern);
   const [left, right] = sidesFor(where, pattern, ...operands);
   const [a, b] = operands as [Tensor, Tensor?];
   if (b) return applyRule("einsum", einsumRule, { pattern }, a, b);
@@ -92,7 +92,7 @@ function resolved(
   pattern: string,
   x: Tensor,
   given: Sizes = {},
-  where = `${kind}("${pattern}")`,
+  where = callOf(kind, pattern),
 ): { pattern: string; sizes: Sizes } {
   const [left, right] = spread(sidesFor(where, pattern, x), x.shape);
   const [before, after] = [axesOf(left).flat(), axesOf(right).flat()];
@@ -175,12 +175,10 @@ export function concat<A extends string, B extends string, C extends string>(
   a: In<A>,
   b: In<B>,
 ): Tensor<Named<C>> {
-  const where = `concat("${pattern}")`;
+  const where = callOf("concat", pattern);
   const [left, right, out = ""] = spread(sidesFor(where, pattern, a, b), a.shape, b.shape);
   const used = [left, right].flatMap((side) => axesOf(side).flat());
-  const axis = axesOf(out).findIndex(
-    ([name, ...joined]) => name && joined.length === 0 && !used.includes(name),
-  );
+  const axis = axesOf(out).findIndex(([name, joined]) => name && !joined && !used.includes(name));
   const others = (side: string) => axesOf(side).toSpliced(axis, 1).join(";");
   if (axis < 0 || others(left) !== others(out) || others(right) !== others(out))
     throw new ShapeError("exactly one axis has a new name  [notation.concat]", where);

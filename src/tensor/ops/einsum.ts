@@ -1,7 +1,17 @@
 // einsum("b l d, o d -> b l o") of two operands, in which every axis occurs in at least two of operands and result. (One operand is a
 // rearrangement or a sum, see arrange.ts.)
 import { ShapeError } from "../errors.ts";
-import { axesOf, axisOffsets, kept, type Sizes, shapeOf, sidesOf, spread, unify } from "../pattern.ts";
+import {
+  axesOf,
+  axisOffsets,
+  callOf,
+  kept,
+  type Sizes,
+  shapeOf,
+  sidesOf,
+  spread,
+  unify,
+} from "../pattern.ts";
 import { type Shape, type View, zeros } from "../tensor.ts";
 import { type Matrices, matmul } from "./matmul.ts";
 import type { Rule } from "./table.ts";
@@ -23,7 +33,7 @@ export interface Contraction extends Roles {
 }
 
 const refused = (pattern: string, problem: string): ShapeError =>
-  new ShapeError(`${problem}  [einsum.two-places]`, `einsum("${pattern}")`);
+  new ShapeError(`${problem}  [einsum.two-places]`, callOf("einsum", pattern));
 
 /** The roles of the axes of a pattern with two operands and without "...". */
 const rolesOf = kept((pattern): Roles => {
@@ -54,8 +64,9 @@ export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Cont
     throw refused(pattern, "einsum takes one or two operands; contract more of them two at a time");
   const roles = rolesOf(`${a}, ${b} -> ${c}`);
   const sizes: Sizes = {};
-  unify(`einsum("${pattern}")`, a, shapeA, sizes);
-  unify(`einsum("${pattern}")`, b, shapeB, sizes);
+  const where = callOf("einsum", pattern);
+  unify(where, a, shapeA, sizes);
+  unify(where, b, shapeB, sizes);
   return { sizes, ...roles };
 }
 

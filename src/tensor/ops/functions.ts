@@ -1,7 +1,7 @@
 // Functions for the ops without patterns. Operands have the same axis names; only `expand` broadcasts.
 import { RuleError } from "../errors.ts";
 import { applyRule, checkTensors } from "../program/apply.ts";
-import { type Bool, type Int, type Shape, Tensor, viewOf } from "../tensor.ts";
+import { type Bool, checkShape, type Int, type Shape, Tensor, viewOf } from "../tensor.ts";
 import * as elementwise from "./elementwise.ts";
 import * as tables from "./gather.ts";
 import * as reductions from "./reductions.ts";
@@ -147,11 +147,14 @@ export function expand<A extends string>(x: Tensor, like: Tensor<A>): Tensor<A> 
 }
 
 /**
- * The sum over the axes that `expand` would repeat. Throws a ShapeError if `expand` could not make the shape of x of this one.
+ * The sum over the axes that `expand` would repeat. Throws a ShapeError if `expand` could not make the shape of x of this
+ * one, or this is not a shape.
  * Shapes: x → the axes of `shape`.
  */
-export const unbroadcast = (x: Tensor, shape: Shape): Tensor =>
-  applyRule("unbroadcast", reductions.unbroadcast, { shape }, x);
+export function unbroadcast(x: Tensor, shape: Shape): Tensor {
+  checkShape(shape);
+  return applyRule("unbroadcast", reductions.unbroadcast, { shape }, x);
+}
 
 const lastToOne = (x: Tensor): Shape => {
   checkTensors("an op over the last axis", x);
@@ -226,7 +229,7 @@ export const gather = <I extends string, D extends string>(
 
 /**
  * Sums rows into a table of `rows` rows: out[r] = Σ x[i…] over ids[i…] = r. The adjoint of `gather`. Throws a RuleError for an
- * id that is no row of the table.
+ * id that is no row of the table, and a ShapeError for a number of rows that is not a whole number from 0 up.
  * Shapes: x `... d`, ids `...` → `n d`, where n = rows.
  */
 export const scatter = (x: Tensor, ids: Int, rows: number): Tensor =>

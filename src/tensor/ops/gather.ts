@@ -37,9 +37,16 @@ export const gather: Rule<"gather"> = {
   },
 };
 
+/** Throws a ShapeError unless a number of rows, or the width of a row, is a whole number from 0 up. */
+function checkCount(of: string, n: number, rule: string): void {
+  if (!(Number.isSafeInteger(n) && n >= 0))
+    throw new ShapeError(`${of} is ${String(n)}; it must be a whole number from 0 up  [${rule}]`);
+}
+
 /** out[r] = Σ over i with ids[i] = r of x[i]. The adjoint of `gather`. */
 export const scatter: Rule<"scatter"> = {
   shape: ({ ids, rows }, x) => {
+    checkCount("rows", rows, "ops.scatter");
     checkIds(ids, rows);
     if (ids.shape.some((n, i) => n !== x[i])) {
       throw new ShapeError(
@@ -89,8 +96,7 @@ export const pick: Rule<"pick"> = {
 /** out[i…, ids[i…]] = x[i…], in rows of `width` zeros. The adjoint of `pick`. */
 export const place: Rule<"place"> = {
   shape: ({ ids, width }, x) => {
-    if (!Number.isInteger(width) || width < 0)
-      throw new ShapeError(`rows of width ${width}: a width is a whole number from 0 up  [ops.pick]`);
+    checkCount("width", width, "ops.pick");
     checkPicks(ids, x, width);
     return [...x, width];
   },

@@ -16,7 +16,7 @@ import {
   whole,
 } from "../../nn/options.ts";
 import { parameterNames, stateDict } from "../../nn/state-dict.ts";
-import { setTraining } from "../../nn/train-mode.ts";
+import { seed, setTraining } from "../../nn/train-mode.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { hash } from "../../tensor/random.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
@@ -93,7 +93,7 @@ const checks: { readonly [K in keyof TrainKosmosOptions]-?: Check } = {
   schedule: optional(passing("a function from step to the factor of the learning rate", isFunction)),
   clipAt: optional(nullable(normLimit)),
   loss: optional(passing("a function from model and batch to a loss", isFunction)),
-  dropoutSeed: optional(nullable(passing("a whole number", Number.isSafeInteger))),
+  dropoutSeed: optional(nullable(seed)),
   gradientCheckpointing: optional(flag),
   behaviour: optional(object("a behaviour, such as kosmosTraining")),
   backend: optional(object("a backend")),

@@ -24,7 +24,7 @@ export const taskChecks: { readonly [K in keyof PerceiverTaskOptions]-?: Check }
 const isSide = count().accepts;
 export const imageSize: Check = optional(
   passing(
-    "a height and a width",
+    `a height and a width, each ${count().wanted}`,
     (value) => Array.isArray(value) && value.length === 2 && value.every(isSide),
   ),
 );
