@@ -91,6 +91,36 @@ describe("the end of a search", () => {
     expect(early.finished.map(({ tokens }) => tokens)).toEqual([[0], [1, 0]]);
   });
 
+  test("[beam.improve] a running beam that equals the worst finished one cannot improve it", () => {
+    const one = (running: number) => {
+      const search = beams({ beams: 1, lengthPenalty: 0 });
+      search.advance([Float64Array.of(-1, running, -9)]);
+      return search.done;
+    };
+    expect([one(-1.001), one(-1), one(-0.999)]).toEqual([true, true, false]);
+  });
+  test("[beam.improve] a search whose candidates all end is done, with more beams than there are texts too", () => {
+    // Two tokens make four texts of two, and the fifth beam does not exist: its score is lowered, as are those of beams that ended.
+    const search = beams({ stops: [], beams: 5, maxTokens: 2 });
+    const step = [-0.1, -0.1, -5, -5, -5].map((best) => Float64Array.of(best, best - 0.9));
+    search.advance(step);
+    expect(search.done).toBe(false);
+    search.advance(step);
+    expect(search.done).toBe(true);
+    expect(search.finished.slice(0, 4).map(({ score }) => score)).toEqual([-0.1, -0.55, -0.55, -1]);
+  });
+  test("[beam.candidates] without a stop token there are two candidates for each beam, of which a stop string may end one", () => {
+    const search = beams({
+      stops: [],
+      stopStrings: ["0"],
+      textOf: (tokens: readonly number[]) => tokens.join(" "),
+    });
+    search.advance([Float64Array.of(-0.1, -1, -2), Float64Array.of(-0.1, -1, -2)]);
+    expect(search.running.map(({ tokens, score }) => ({ tokens, score }))).toEqual([
+      { tokens: [1], score: -1 },
+      { tokens: [2], score: -2 },
+    ]);
+  });
   test("[beam.improve] never assumes the largest length where the penalty is positive", () => {
     const step = [scores(0.5, 0.45, 0.05), scores(0.5, 0.45, 0.05)];
     const count = (earlyStopping: boolean | "never", lengthPenalty: number): number => {

@@ -70,6 +70,15 @@ describe("choosing a token", () => {
     }
     expect(counts({ seed: 8 }, 50)).not.toEqual(counts({}, 50));
   });
+  test("[generate.sampled] no number that is drawn gives a token whose probability is 0", () => {
+    const scores = Float64Array.of(-Infinity, 0, -Infinity, 1, -Infinity);
+    const draw = (x: number) => drawn({ ...generator(1), uniform: () => x })(scores);
+    expect(draw(0)).toBe(1);
+    expect(draw(1 - 2 ** -53)).toBe(3);
+    expect(draw(1)).toBe(3); // as where a sum is rounded, so that the weights do not use it up
+    const share = 1 / (1 + Math.E);
+    expect([draw(share - 1e-9), draw(share + 1e-9)]).toEqual([1, 3]);
+  });
   test("[generate.top-k] tokens outside of the top k are never drawn", () => {
     const [none, a, no, b] = counts({ topK: 2 });
     expect([none, no]).toEqual([0, 0]);

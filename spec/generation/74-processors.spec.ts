@@ -79,6 +79,14 @@ test("[generate.bad-words] words are excluded at their last token, unless they a
   );
 });
 
+test("[generate.bad-words] a text of all but a word's last token alone is too short, as in the package", () => {
+  // NoBadWordsLogitsProcessor of transformers 4.57.6 with these words excludes these tokens after these texts.
+  const process = badWords([[1, 2], [0, 1, 3]], []); // biome-ignore format: two words
+  const texts = [[1], [0, 1], [1, 1], [0, 1, 1], [3, 0, 1]]; // biome-ignore format: five texts
+  const found = texts.map((text) => excluded(process(new Float64Array(5), text)));
+  expect(found).toEqual([[], [2], [2], [2], [2, 3]]);
+});
+
 test("[generate.min-length] [generate.never] [generate.temperature] stop tokens wait for the length, listed ones are never chosen, scores are divided", () => {
   const scores = Float64Array.of(1, -2, 3);
   expectExcluded(scores, minLength(3, [0, 2])(scores, [1, 1]), [0, 2]);

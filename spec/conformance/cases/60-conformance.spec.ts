@@ -625,6 +625,14 @@ describe("[conform.first-divergence] the first tensor that differs", () => {
     ]);
   });
 
+  test("[compare.fill] a fill masks if its weight beside the least allowed score is at most the noise", () => {
+    const e = tensor("a b", [1, 3], [0, 2, -Infinity]);
+    // With a noise of 0.001 and a tolerance of eight times as much: exp(−6.91) = 0.000998 and exp(−6.90) = 0.001008.
+    const passes = (fill: number) =>
+      compareTensors("taps.scores.masked", tensor("a b", [1, 3], [0, 2, fill]), e, 8 * 0.001).passed;
+    expect([-1e9, -6.91, -6.9, -5].map(passes)).toEqual([true, true, false, false]);
+  });
+
   test("taps are followed by what is computed from them", () => {
     expect(next.get("taps.norm")).toEqual(["taps.scores"]);
     expect(next.get("taps.scores")).toEqual(["taps.scores.masked"]);

@@ -7,6 +7,7 @@ import { ParallelTransformerBlock } from "../../../src/blocks/parallel-transform
 import { PerceiverAttention } from "../../../src/blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../../src/blocks/perceiver-resampler.ts";
 import { releaseMessage } from "../../../src/conformance/releases/message.ts";
+import { feedForwardClass } from "../../../src/conformance/sources/torchscale/layers.ts";
 import { FlamingoPaLM } from "../../../src/models/flamingo/flamingo-palm.ts";
 import { MagnetoDecoder } from "../../../src/models/language-models/magneto/decoder.ts";
 import { PerceiverEncoder } from "../../../src/models/perceiver-io/encoder.ts";
@@ -119,6 +120,17 @@ test("[compare.raises] layers of torch and torchscale", () => {
       new MagnetoDecoder({ vocabSize: 8, width: 8, activation: "tanh" as never }),
     "ValueError: dropout probability has to be between 0 and 1, but got 2": () => new Dropout(2),
   });
+  const config = {
+    embed_dim: 8,
+    ffn_dim: 16,
+    dropout: 0,
+    activation_dropout: 0,
+    layernorm_eps: 1e-5,
+    subln: false,
+  };
+  const at = { file: "case.json", field: "config" };
+  const feedForward = () => feedForwardClass.build({ ...config, activation_fn: "tanh" }, at, {} as never);
+  expect(releaseMessage(refusal(feedForward))).toBe("NotImplementedError: ");
   for (const call of [() => maxPool2d(planes, { size: 5 }), () => unfold(planes, { size: [6, 1] })])
     expect(releaseMessage(shapeRefusal(call))).toBe(null); // torch names the stride and the size of the result
 });

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { openSafetensors } from "../../../src/io/safetensors/read.ts";
 import { writeSafetensors } from "../../../src/io/safetensors/write.ts";
 import { LoadError, RuleError } from "../../../src/tensor/errors.ts";
-import { type Int, int, type Tensor, tensor } from "../../../src/tensor/tensor.ts";
+import { Bool, type Int, int, type Tensor, tensor } from "../../../src/tensor/tensor.ts";
 import { OFFICIAL } from "../../support/fixtures/official-file.ts";
 import { fileOf } from "../../support/properties/files.ts";
 
@@ -49,6 +49,13 @@ test("[io.i64-fits] narrower and unsigned integers are read as 32-bit integers, 
   ];
   for (const [dtype, values] of wide)
     expect(() => read(dtype, values, 2)).toThrow('"x" needs more than 32 bits at index [1]  [io.i64-fits]');
+});
+
+test("[io.bool] a flag of any byte but 0 is written as 1, so that the file can be read", () => {
+  const mask = new Bool([2, 2], Uint8Array.of(0, 1, 2, 255));
+  const written = writeSafetensors(new Map([["x", mask]]));
+  expect([...written.subarray(-4)]).toEqual([0, 1, 1, 1]);
+  expect([...openSafetensors(written, "mask").bool("x").flat()]).toEqual([0, 1, 1, 1]);
 });
 
 test("[io.bool] a byte other than 0 and 1 is not a boolean", () => {
