@@ -58,8 +58,9 @@ export const sidesOf = kept((pattern): Sides => {
 /** The sides of a pattern, with ~0 ~1 … in place of "...", as many as the first operand with "..." has there. */
 export function spread<S extends readonly string[]>(sides: S, ...shapes: readonly Shape[]): S {
   const i = sides.findIndex((side) => side.includes("..."));
-  const length = (shapes[i]?.length ?? 0) - axesOf(sides[i] ?? "").length + 1;
-  const names = Array.from({ length }, (_, n) => `~${n}`).join(" ");
+  if (i < 0) return sides;
+  const matched = (shapes[i] ?? []).slice(axesOf(sides[i] ?? "").length - 1);
+  const names = matched.map((_, n) => `~${n}`).join(" ");
   return sides.map((side) => side.replace("...", names).trim()) as readonly string[] as S;
 }
 

@@ -96,13 +96,14 @@ function resolved(
 ): { pattern: string; sizes: Sizes } {
   const [left, right] = spread(sidesFor(where, pattern, x), x.shape);
   const [before, after] = [axesOf(left).flat(), axesOf(right).flat()];
+  const all = [...before, ...after];
   for (const [name, n] of Object.entries(isRecord(given) ? given : { "the sizes": given }))
-    if (!(before.includes(name) || after.includes(name)) || !(Number.isInteger(n) && n >= 0))
+    if (!(all.includes(name) && Number.isInteger(n) && n >= 0))
       throw new ShapeError(
         `${name} = ${n} is not a size: sizes are whole numbers for axes of the pattern  [notation.size]`,
         where,
       );
-  const alone = [...before, ...after].find(
+  const alone = all.find(
     (name) => !(kind === "repeat" || before.includes(name)) || !(kind === "sum" || after.includes(name)),
   );
   if (alone)
@@ -232,15 +233,15 @@ export function unbind<P extends string>(
   x: Tensor<`${string} ${P}`>,
 ): [Tensor<P>, Tensor<P>, ...Tensor<P>[]] {
   checkTensors("unbind", x);
-  const slices = Array.from({ length: x.shape[0] ?? 0 }, (_, i) =>
-    rearrange("1 ... -> ...", slice(x, 0, i, i + 1)),
-  );
-  if (slices.length < 2)
+  const length = x.shape[0] ?? 0;
+  if (length < 2)
     throw new ShapeError(
       `the first axis of ${shapeText(x.shape)} has fewer than two slices  [ops.unbind]`,
       "unbind",
     );
-  return slices as [Tensor, Tensor, ...Tensor[]];
+  const attrs = resolved("rearrange", "1 ... -> ...", new Tensor(x.shape.with(0, 1)));
+  const row = (_: unknown, i: number) => applyRule("rearrange", rearrangeRule, attrs, slice(x, 0, i, i + 1));
+  return Array.from({ length }, row) as [Tensor, Tensor, ...Tensor[]];
 }
 
 /**

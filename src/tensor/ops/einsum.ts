@@ -75,7 +75,9 @@ export function matricesOf(
   v: View,
   side: string,
   sizes: Sizes,
-  ...[batch, rows, columns]: [batch: readonly string[], rows: readonly string[], columns: readonly string[]]
+  batch: readonly string[],
+  rows: readonly string[],
+  columns: readonly string[],
 ): Matrices {
   const at = (names: readonly string[]) => axisOffsets(v, side, names, sizes);
   return {

@@ -20,15 +20,11 @@ export const ndArray = ({ data, shape, stride, offset }: View): NdArray<Floats> 
 
 type Arithmetic = "add" | "sub" | "mul" | "div" | "eq" | "neg" | "exp" | "log" | "sqrt" | "sin" | "cos";
 
-/** An op of ndarray-ops: on arrays, or on an array and a number. */
-function into(op: Arithmetic | "muls" | "adds", a: View, ...more: readonly (View | number)[]): View {
+/** An op of ndarray-ops: on one array or two, or on an array and a number. */
+function into(op: Arithmetic | "muls" | "adds", a: View, b?: View | number): View {
   const out = zeros(a.shape); // [ops.fresh]
-  const arrays = more.map((x) => (typeof x === "number" ? x : ndArray(x)));
-  (nops as unknown as Record<string, (...args: unknown[]) => void>)[op]?.(
-    ndArray(out),
-    ndArray(a),
-    ...arrays,
-  );
+  const f = nops[op as "add"] as (...operands: unknown[]) => void;
+  f(ndArray(out), ndArray(a), typeof b === "object" ? ndArray(b) : b);
   return out;
 }
 
@@ -36,7 +32,7 @@ function into(op: Arithmetic | "muls" | "adds", a: View, ...more: readonly (View
 // @__NO_SIDE_EFFECTS__
 const arithmetic = (op: Arithmetic) => ({
   shape: (_: object, a: Shape, b = a): Shape => sameShape(a, b),
-  compute: (_: object, a: View, ...more: View[]): View => into(op, a, ...more),
+  compute: (_: object, a: View, b?: View): View => into(op, a, b),
 });
 
 /** Any other function of one number. */
