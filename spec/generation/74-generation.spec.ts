@@ -450,6 +450,10 @@ test("[generate.stop] [generate.stop-strings] several tokens end a row, and so d
   // 0 is followed by 1, 1 by 2, 2 by 0: "bcabca…"
   expect(await generate(writer, [[0]], { ...options, stopStrings: ["x", "cab"] })).toEqual([[0, 1, 2, 0, 1]]);
   expect(await generate(writer, [[0]], { ...options, stopStrings: ["abc"] })).toEqual([[0, 1, 2, 0, 1, 2]]); // the prompt does not count
+  // A string that ends within the text of a token ends the row, too.
+  const longer = (tokens: readonly number[]) => tokens.map((id) => ["a", "bee", "cat", "!"][id]).join("");
+  const within = { ...options, textOf: longer, stopStrings: ["eca"] };
+  expect(await generate(writer, [[0]], within)).toEqual([[0, 1, 2]]);
 });
 
 test("[generate.log-probabilities] a token has the logarithm of its probability, and its alternatives theirs, in order", async () => {
@@ -528,15 +532,69 @@ test("[generate.attend] attention to images sums to 1 or 0, and follows the mask
   expect(digitsModel(1, 1).depth).toBe(1);
 });
 
-test("[generate.branch] branches leave the text that they continue as it is", async () => {
-  const sizes = {
-    vocabSize: 9,
-    hiddenSize: 8,
-    intermediateSize: 6,
-    numAttentionHeads: 2,
-    numHiddenLayers: 2,
+/** A language model of two layers whose logits depend on all tokens. */
+const smallLlama = (): LlamaForCausalLM => {
+  const sizes = { vocabSize: 9, hiddenSize: 8, intermediateSize: 6 };
+  return weighted(new LlamaForCausalLM({ ...sizes, numAttentionHeads: 2, numHiddenLayers: 2 }), 1);
+};
+
+test("[generate.returns] [generate.rows] rows of one prompt continue that prompt, as rows that are given it do", async () => {
+  const writer = writerOf(smallLlama());
+  const options = { stop: [], maxTokens: 4, seed: 3 };
+  const [one, other] = [
+    [1, 2, 3],
+    [7, 7],
+  ];
+  const twice = await generate(writer, [one, other] as number[][], { ...options, returns: 2 });
+  expect(twice).toEqual(await generate(writer, [one, one, other, other] as number[][], options));
+});
+
+test("[generate.rows] the first rows of a batch go on when the last ones are done", async () => {
+  const writer = writerOf(smallLlama());
+  const prompts = [[1, 2], [3, 4], [5, 6]]; // biome-ignore format: three prompts
+  const logits = async (rows: number[][], ids: number[], from: number[] | null) => {
+    const steps = new CachedSteps(writer, reference());
+    const prompt = prefill(rows, 0);
+    await steps.step(prompt);
+    return [...(await steps.step(following(prompt, ids, 0, from))).flat()];
   };
-  const llama = weighted(new LlamaForCausalLM(sizes), 1);
+  const alone = await logits(prompts.slice(0, 2), [7, 8], null);
+  expect(await logits(prompts, [7, 8], [0, 1])).toEqual(alone);
+});
+
+test("[generate.branch] what is closed frees its own memory: a branch without a step none, the others their caches", async () => {
+  const backend = await simd({ threads: 1 });
+  const used = () => backend.store?.usage().used ?? Number.NaN;
+  const prompt = prefill([[1, 2], [3]], 0);
+  const run = async () => {
+    const steps = new CachedSteps(writerOf(llama), backend);
+    await steps.step(prompt);
+    const before = used();
+    steps.branch().close();
+    expect(used()).toBe(before);
+    const branch = steps.branch();
+    await branch.step(following(prompt, [4, 4], 0));
+    branch.close();
+    expect(used()).toBeLessThanOrEqual(before);
+    await steps.step(following(prompt, [4, 4], 0));
+    expect(used()).toBeGreaterThan(0);
+    const after = used();
+    steps.close();
+    return after - used();
+  };
+  const llama = smallLlama();
+  try {
+    await run(); // weights and scratch memory of kernels stay
+    const idle = used();
+    expect(await run()).toBeGreaterThan(0);
+    expect(used()).toBe(idle);
+  } finally {
+    await backend.close();
+  }
+});
+
+test("[generate.branch] branches leave the text that they continue as it is", async () => {
+  const llama = smallLlama();
   const backends = [reference(), await simd({ threads: 1 })];
   try {
     for (const backend of backends) {

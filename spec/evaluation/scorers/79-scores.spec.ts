@@ -95,6 +95,12 @@ describe("answers in a text", () => {
     ).toEqual([]);
     expect(new Set(released.spans.map((entry) => entry.f1)).size).toBeGreaterThan(20);
   });
+
+  test("[score.span-words] an article between signs leaves a space, as in squad_metrics of transformers 4.57.6", () => {
+    expect([exactMatch("cat— —dog", "cat—the—dog"), f1("cat— —dog", "cat—the—dog")]).toEqual([1, 1]);
+    expect([exactMatch("cat——dog", "cat—the—dog"), f1("cat——dog", "cat—the—dog")]).toEqual([0, 0]);
+    expect(f1("“” end", "“the” end")).toBeCloseTo(0.4, 12);
+  });
 });
 
 describe("classification", () => {

@@ -148,6 +148,41 @@ describe.each(kinds)("%s", (_, make) => {
     expect(() => optimizer.load(new Map([["exp_avg.q", one(1)]]))).toThrow('no place for "exp_avg.q"');
     expect(optimizer.state()).toEqual(before);
   });
+
+  test("[optimizer.state] state that was taken, or loaded, is not changed by later steps", () => {
+    const numbers = (state: ReturnType<Optimizer["state"]>) =>
+      [...state].map(([key, t]) => [key, [...t.flat()]]);
+    const step = (optimizer: Optimizer, g: number) =>
+      optimizer.step(new Map([["p", one(1)]]), new Map([["p", one(g)]]));
+    const optimizer = make(["p"]);
+    step(optimizer, 0.3);
+    const taken = optimizer.state();
+    const before = numbers(taken);
+    step(optimizer, -0.7);
+    expect(numbers(taken)).toEqual(before);
+    expect(numbers(optimizer.state())).not.toEqual(before);
+    const other = make(["p"]);
+    other.load(taken);
+    step(other, -0.7);
+    expect(numbers(taken)).toEqual(before);
+  });
+});
+
+test("[optimizer.groups] a group's rates of 0 are its own, and not the others'", () => {
+  for (const optimizer of [adamw, sgd, stableAdamW]) {
+    const groups = [
+      { names: ["still"], learningRate: 0 },
+      { names: ["kept"], weightDecay: 0 },
+      { names: ["p"] },
+    ];
+    const parameters = new Map(["still", "kept", "p"].map((name) => [name, one(2)]));
+    optimizer({ groups, learningRate: 0.5, weightDecay: 0.1 }).step(
+      parameters,
+      new Map([...parameters.keys()].map((name) => [name, one(0)])),
+    );
+    // Without a gradient only the decay moves a parameter, by rate · decay · value.
+    expect([...parameters.values()].map(numberOf)).toEqual([2, 2, 2 - 0.5 * 0.1 * 2]);
+  }
 });
 
 describe("loaded state", () => {
@@ -237,6 +272,19 @@ test("[adamw.bias-correction] the first step is as long as the learning rate, wh
     );
     expect(numberOf(p)).toBeCloseTo(-0.25 * Math.sign(g), 5);
   }
+});
+
+test.each([
+  ["AdamW", adamw, [0.998_632_653_709_985_6, -2.001_867_461_376_680_3, 0.501_694_564_829_128_4]],
+  ["SGD", sgd, [0.999_999_999_98, -2.004_250_000_000_000_3, 0.502]],
+] as const)("[adamw.step] [sgd.first] the defaults are those of torch.optim.%s", (_, optimizer, expected) => {
+  // torch 2.13.0, in float64, with no other arguments. The first element's gradients are as small as ε.
+  const p = tensor("n", [1, -2, 0.5]);
+  const { step } = optimizer({ groups: [{ names: ["p"] }] });
+  const gradients = [[1e-8, 0.5, -3], [2e-8, -0.25, 1], [-1e-8, 4, 0]]; // biome-ignore format: three steps
+  for (const g of gradients) step(new Map([["p", p]]), new Map([["p", tensor("n", g)]]));
+  for (const [i, x] of [...p.flat()].entries())
+    expect(Math.abs(x / (expected[i] ?? Number.NaN) - 1)).toBeLessThan(1e-14);
 });
 
 test("[clip.global] [clip.torch] all gradients are clipped as one vector", () => {
