@@ -111,6 +111,57 @@ const perceiverAttention =
     return rows(results).flatMap((row) => linear(one, "to_out", row));
   };
 
+/** The prompt whose mask a head of a prompt reads, of so many prompts and heads. */
+type MaskedAs = (b: number, h: number, prompts: number, heads: number) => number;
+const ITS_OWN: MaskedAs = (b) => b;
+/** Position b · heads + h of masks that follow each other as 0, 1, 0, 1, …: those of `mask.repeat(heads, 1, 1)` in PyTorch. */
+const TILED: MaskedAs = (b, h, prompts, heads) => (b * heads + h) % prompts;
+/** Position h · prompts + b of masks that follow each other as 0, 0, …, 1, 1, …: those of `mask.repeat_interleave(heads, 0)`. */
+const INTERLEAVED: MaskedAs = (b, h, prompts, heads) => Math.floor((h * prompts + b) / heads);
+
+/** MaskedCrossAttention: a token attends to the last image before it and is zero before the first (arXiv 2204.14198, §3.1.3). */
+const maskedCrossAttention =
+  (maskOf: MaskedAs, zeroingOf: MaskedAs): PortForward =>
+  (one) => {
+    const [x, media, located] = ["x", "media", "media_locations"].map((name) => named(one.inputs, name)) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    const [prompts = 0, l = 0] = x.shape;
+    const [, images = 0, latents = 0] = media.shape;
+    const { heads = 8, dim_head = 64 } = one.config as { heads?: number; dim_head?: number };
+    const column = (row: Row, h: number, from = 0): Row =>
+      row.slice(from + h * dim_head, from + (h + 1) * dim_head);
+    const imagesUpTo = (b: number, i: number): number =>
+      sum([...located.data.subarray(b * l, b * l + i + 1)].map(Number));
+    const queries = rows(x).map((row) => linear(one, "to_q", norm(one, "norm", row)));
+    const kv = rows(media).map((row) => linear(one, "to_kv", row));
+    return upTo(prompts * l).flatMap((at) => {
+      const [b, i] = [Math.floor(at / l), at % l];
+      const keys = kv.slice(b * images * latents, (b + 1) * images * latents);
+      const joined = upTo(heads).flatMap((h) => {
+        if (imagesUpTo(zeroingOf(b, h, prompts, heads), i) === 0) return upTo(dim_head).map(() => 0);
+        const image = imagesUpTo(maskOf(b, h, prompts, heads), i) - 1;
+        const isSeen = (s: number): boolean => Math.floor(s / latents) === image;
+        const none = !keys.some((_, s) => isSeen(s)); // a finite fill leaves the average of all keys
+        const scores = keys.map((row) =>
+          none ? 0 : dot(column(queries[at] ?? [], h), column(row, h)) / Math.sqrt(dim_head),
+        );
+        const powers = scores.map((score, s) => (none || isSeen(s) ? Math.exp(score) : 0));
+        const values = keys.map((row) => column(row, h, heads * dim_head));
+        return upTo(dim_head).map(
+          (c) =>
+            dot(
+              powers,
+              values.map((row) => row[c] ?? Number.NaN),
+            ) / sum(powers),
+        );
+      });
+      return linear(one, "to_out", joined);
+    });
+  };
+
 /** FeedForward with another activation. */
 const feedForward =
   (activation: (x: number) => number): PortForward =>
@@ -146,6 +197,29 @@ describe("ports", () => {
     ["heads-not-moved-back", { unmoved: true }],
   ])("[mutant.nearest] %s is named in every case", async (id, mistake) => {
     expect(await mistakesFound(perceiverAttention(mistake), ATTENTION)).toEqual([id]);
+  });
+
+  // Two prompts with different masks, and eight and three heads: with as many prompts as heads both orders are the same mistake.
+  const MASKED = ["defaults", "adjacent-images"].map(
+    (name) => `flamingo-pytorch/masked-cross-attention--${name}`,
+  );
+
+  test.each<[string, MaskedAs, MaskedAs]>([
+    ["passed", ITS_OWN, ITS_OWN],
+    ["mask-tiled-over-heads", TILED, ITS_OWN],
+    ["mask-tiled-with-zeroing", TILED, TILED],
+    ["mask-interleaved-over-heads", INTERLEAVED, ITS_OWN],
+    ["mask-interleaved-with-zeroing", INTERLEAVED, INTERLEAVED],
+  ])(
+    "[mutant.nearest] masks in another order than the scores: %s in every case",
+    async (id, mask, zeroing) => {
+      expect(await mistakesFound(maskedCrossAttention(mask, zeroing), MASKED)).toEqual([id]);
+    },
+  );
+
+  test("with one head, or one prompt's mask for all, the order of masks is no mistake", async () => {
+    const cases = ["one-head", "all-media"].map((name) => `flamingo-pytorch/masked-cross-attention--${name}`);
+    expect(await mistakesFound(maskedCrossAttention(TILED, TILED), cases)).toEqual(["passed"]);
   });
 
   test("[mutant.nearest] silu, relu and the sigmoid approximation in a feed-forward are distinguished", async () => {

@@ -1,11 +1,22 @@
-// The layout of a weight: mutants 28.
+// The layout of weights, and of masks over heads: mutants 28.
 import { ParallelTransformerBlock } from "../../../blocks/parallel-transformer-block.ts";
 import { rearrange, slice } from "../../../tensor/ops/arrange.ts";
+import { maskedSoftmax, where } from "../../../tensor/ops/functions.ts";
 import { apply } from "../../../tensor/ops/rules.ts";
+import type { Mask } from "../../../tensor/ops/table.ts";
 import { named } from "../../../tensor/pattern.ts";
-import type { Shape, Tensor } from "../../../tensor/tensor.ts";
+import { Bool, type Shape, type Tensor } from "../../../tensor/tensor.ts";
 import { type Change, type Context, changing, type Mutant } from "../mutant.ts";
-import { GROUPED, join, linearOf, modulesOf, nodesOf, operandOf } from "../pattern-matchers.ts";
+import {
+  attentions,
+  boolOf,
+  GROUPED,
+  join,
+  linearOf,
+  modulesOf,
+  nodesOf,
+  operandOf,
+} from "../pattern-matchers.ts";
 
 const LINEAR = "... i, o i -> ... o";
 
@@ -73,6 +84,59 @@ function reshaped(x: Tensor, shape: Shape): Tensor {
   return apply("rearrange", back, apply("rearrange", flat, x));
 }
 
+/** Numbers of prompts and heads, which share one axis of scores in many implementations. */
+interface Counts {
+  readonly prompts: number;
+  readonly heads: number;
+}
+/** The prompt whose mask a head of a prompt gets. */
+type PromptOf = (prompt: number, head: number, counts: Counts) => number;
+
+/** The mask has (h b), the scores (b h). */
+const tiled: PromptOf = (prompt, head, { prompts, heads }) => (prompt * heads + head) % prompts;
+/** The mask has (b h), the scores (h b). */
+const interleaved: PromptOf = (prompt, head, { prompts, heads }) =>
+  Math.floor((head * prompts + prompt) / heads);
+
+/** A mask over prompts, heads, queries and keys in which each head has the mask of a prompt that may be another. */
+function exchanged(mask: Mask, promptOf: PromptOf): Bool {
+  const { shape } = mask;
+  const [prompts = 1] = shape;
+  const heads = shape.slice(1, -2).reduce((product, n) => product * n, 1);
+  const values = boolOf(mask).flat();
+  const each = values.length / (prompts * heads); // of one head of one prompt
+  const moved = values.map((_, i) => {
+    const at = Math.floor(i / each);
+    const [prompt, head] = [Math.floor(at / heads), at % heads];
+    return values[(promptOf(prompt, head, { prompts, heads }) * heads + head) * each + (i % each)] ?? 0;
+  });
+  return new Bool(shape, moved);
+}
+
+const isSame = (mask: Mask, other: Bool): boolean => {
+  const values = other.flat();
+  return boolOf(mask)
+    .flat()
+    .every((x, i) => x === values[i]);
+};
+
+/** Attention with the masks of other prompts; `zeroing` is that of rows before the first image, after the softmax. */
+const maskedBy = (promptOf: PromptOf, also: { readonly zeroing: boolean }) =>
+  changing(({ program }) =>
+    attentions(program).flatMap(({ masked, softmax, zeroing }): Change[] => {
+      const { mayAttend, emptyRow } = softmax.attrs;
+      if (!masked || !mayAttend || (also.zeroing && !zeroing)) return [];
+      const changed = exchanged(mayAttend, promptOf);
+      const rows = also.zeroing && zeroing ? exchanged(zeroing.attrs.keep, promptOf) : null;
+      if (isSame(mayAttend, changed) && !(rows && zeroing && !isSame(zeroing.attrs.keep, rows))) return [];
+      const changes: Change[] = [
+        [masked.id, (x) => where(changed, x, -Infinity)],
+        [softmax.id, (x) => maskedSoftmax(x, changed, { emptyRow })],
+      ];
+      return rows && zeroing ? [...changes, [zeroing.id, (weights) => where(rows, weights)]] : changes;
+    }),
+  );
+
 export const layout: readonly Mutant[] = [
   {
     id: "heads-inside",
@@ -112,6 +176,38 @@ export const layout: readonly Mutant[] = [
     seenIn: "onnx #7274, onnxscript #2408 (tile for repeat_interleave)",
     needs: "several heads of keys, each for several of queries",
     apply: changing((context) => [...tiledGroups(context), ...tiledRepeats(context)]),
+  },
+  {
+    id: "mask-tiled-over-heads",
+    number: 28,
+    title: "The mask has (h b) where the scores have (b h), so that heads get the masks of other prompts",
+    seenIn: "line/lighthouse #77, CLIP4Clip #22 (repeat for repeat_interleave)",
+    needs: "several heads, and prompts with unequal masks",
+    apply: maskedBy(tiled, { zeroing: false }),
+  },
+  {
+    id: "mask-tiled-with-zeroing",
+    number: 28,
+    title: "The mask has (h b) where the scores have (b h), and so has the zeroing of rows",
+    seenIn: "ports that repeat every mask over heads alike",
+    needs: "several heads, and prompts with unequal text before their first images",
+    apply: maskedBy(tiled, { zeroing: true }),
+  },
+  {
+    id: "mask-interleaved-over-heads",
+    number: 28,
+    title: "The mask has (b h) where the scores have (h b), so that heads get the masks of other prompts",
+    seenIn: "attention-is-all-you-need-keras #28, #36 (repeat_elements for tile)",
+    needs: "several heads, and prompts with unequal masks",
+    apply: maskedBy(interleaved, { zeroing: false }),
+  },
+  {
+    id: "mask-interleaved-with-zeroing",
+    number: 28,
+    title: "The mask has (b h) where the scores have (h b), and so has the zeroing of rows",
+    seenIn: "ports that repeat every mask over heads alike",
+    needs: "several heads, and prompts with unequal text before their first images",
+    apply: maskedBy(interleaved, { zeroing: true }),
   },
   {
     id: "keys-as-values",
