@@ -192,6 +192,7 @@ node run.mjs --only page                     # write this page from results/*.js
 \`\`\`
 
 PyTorch is measured if \`PYTHON\` names an interpreter that has it.
+[Language models on each backend](language-models/README.md) and [Perceiver IO beside PyTorch](perceiver/README.md) have pages of their own.
 `;
 
 function section(results) {
