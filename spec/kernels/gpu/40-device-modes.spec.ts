@@ -8,6 +8,7 @@ import { type DeviceMode, GpuDevice } from "../../../src/kernels/gpu/device-mode
 import type { Launcher } from "../../../src/kernels/gpu/device-modes/launcher.ts";
 import { unary } from "../../../src/kernels/gpu/device-modes/ops/elementwise.ts";
 import { attention, einsum } from "../../../src/kernels/gpu/device-modes/ops/products.ts";
+import { softmax } from "../../../src/kernels/gpu/device-modes/ops/rows.ts";
 import { maxTo, unbroadcast } from "../../../src/kernels/gpu/device-modes/ops/sums.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { replay } from "../../../src/kernels/replay.ts";
@@ -189,7 +190,7 @@ test("a masked key changes no bit of the output; an allowed key does", async () 
   }
 });
 
-test("a NaN in a query makes its whole row NaN, masked entries included", async () => {
+test("a NaN in a query makes its row NaN, and no other", async () => {
   const { launcher } = await openFakeDevice();
   const q = plain.q.map((x, i) => (i === 0 ? NaN : x));
   const out = await attendOn(launcher, { ...plain, q });
@@ -254,8 +255,20 @@ test("the post-softmax mask zeroes NaN weights too; weights that it keeps stay N
   const { launcher } = await openFakeDevice();
   const q = plain.q.map((x, i) => (i === 0 ? NaN : x));
   expect(row(await attendOn(launcher, { ...plain, q, keptRows: [0, 1, 1] }), 0)).toEqual([0, 0]);
-  const attrs = { mayAttend: bits(1, 0), postSoftmaxMask: bits(0, 1), emptyRow: "zero" } as const;
+  const attrs = { mayAttend: null, postSoftmaxMask: bits(0, 1), emptyRow: "zero" } as const;
   expect([...(await twoKeys(launcher, [NaN, 2], attrs))]).toEqual([NaN]);
+});
+
+test("[softmax.masked] a masked key has a weight of exactly 0 in a row of NaN", async () => {
+  const { launcher } = await openFakeDevice();
+  const attrs = { mayAttend: bits(1, 0), postSoftmaxMask: bits(0, 1), emptyRow: "zero" } as const;
+  expect([...(await twoKeys(launcher, [NaN, 2], attrs))]).toEqual([0]);
+  const scores = view(Float32Array.of(NaN, 2, 1, 2), [1, 2, 2]);
+  const mayAttend = { data: Uint8Array.of(1, 0, 1, 0), shape: [1, 2, 2], stride: [4, 2, 1], offset: 0 };
+  const weights = await computed(launcher, [scores], (x) =>
+    softmax(launcher, { mayAttend, emptyRow: "zero" }, x),
+  );
+  expect([...weights]).toEqual([NaN, 0, 1, 0]);
 });
 
 test("attention with no elements, no keys, or queries of width 0", async () => {

@@ -421,6 +421,21 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     ]).toEqual([4]);
   });
 
+  test("[softmax.masked] a masked key has a weight of exactly 0 in a row of NaN", async () => {
+    const mask = (...bits: number[]) => ({
+      data: Uint8Array.from(bits),
+      shape: [1, 1, 2],
+      stride: [2, 2, 1],
+      offset: 0,
+    });
+    const [q, k] = [dense(Float32Array.of(1), 1, 1, 1), dense(Float32Array.of(NaN, 2), 1, 2, 1)];
+    const v = dense(Float32Array.of(8, 100), 1, 2, 1);
+    const out = async (mayAttend: ReturnType<typeof mask> | null) =>
+      attention(device, { q, k, v }, { mayAttend, emptyRow: "zero", postSoftmaxMask: mask(0, 1) });
+    expect([...(await out(mask(1, 0)))]).toEqual([0]);
+    expect([...(await out(null))]).toEqual([NaN]);
+  });
+
   test("NaN in a query, a key or a value reaches exactly the rows that see it", async () => {
     const withNaN = (values: Float32Array, at: number) => values.map((x, i) => (i === at ? NaN : x));
     const nanRows = async (change: Partial<Case>) => {

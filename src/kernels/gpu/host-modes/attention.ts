@@ -105,9 +105,9 @@ function rowSoftmax(
     for (let c = 0; c < count; c++) {
       const j = columns[c]!;
       row[j] = Math.exp(row[j]! - top);
-      total += row[j]!; // a single NaN makes the whole row NaN
+      total += row[j]!; // a single NaN makes all allowed entries of the row NaN
     }
-    if (count > 0) for (let j = 0; j < s; j++) row[j]! /= total;
+    for (let c = 0; c < count; c++) row[columns[c]!]! /= total; // masked entries stay 0
     if (kept) for (let j = 0; j < s; j++) if (!kept.data[kept.starts[i]! + j * kept.step]) row[j] = 0;
     for (let j = 0; j < s; j++) weights[to + 4 * j] = row[j]!;
   };

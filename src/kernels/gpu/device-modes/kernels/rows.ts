@@ -87,8 +87,6 @@ export function softmaxWeights(
     } else if (allowed > 0) {
       const score = scores[matrix]![row]![this.thread.x * this.constants.stride]!;
       weight = exponential(score - maxima[z]![y]![0]!) / sum;
-    } else {
-      weight = sum * 0;
     }
   }
   return weight;
