@@ -21,7 +21,7 @@ import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { slice } from "../../src/tensor/ops/arrange.ts";
 import { mulScalar } from "../../src/tensor/ops/functions.ts";
 import { generator } from "../../src/tensor/random.ts";
-import { flat, sizeOf, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
+import { flat, type Int, sizeOf, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
 import { weighted } from "../support/oracles/modules.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
 import { refusalOf } from "../support/properties/refusals.ts";
@@ -560,6 +560,53 @@ test("[generate.rows] the first rows of a batch go on when the last ones are don
   };
   const alone = await logits(prompts.slice(0, 2), [7, 8], null);
   expect(await logits(prompts, [7, 8], [0, 1])).toEqual(alone);
+});
+
+test("[generate.rows] [mask.step-beams] a cache has the text of its rows, and a record of the rows that changed places", async () => {
+  const given: unknown[] = [];
+  const writer = withStep(tableWriter(counting));
+  const rowsIn = (t: Int<"b s"> | undefined) =>
+    t &&
+    Array.from({ length: t.shape[0] ?? 0 }, (_, b) =>
+      [...t.flat()].slice(b * (t.shape[1] ?? 0), (b + 1) * (t.shape[1] ?? 0)),
+    );
+  const told: WriterWithStep = {
+    ...writer,
+    step: (ids, mask, cache, context) => {
+      given.push(
+        cache && { text: rowsIn(cache.text), fed: rowsIn(cache.moved?.fed), parents: cache.moved?.parents },
+      );
+      return writer.step(ids, mask, cache, context);
+    },
+  };
+  const run = async (passes: readonly (readonly [ids: number[], from: number[] | null])[]) => {
+    given.length = 0;
+    const steps = new CachedSteps(told, reference());
+    let pass: Pass = prefill([[0], [1]], 0);
+    await steps.step(pass);
+    for (const [ids, from] of passes) {
+      pass = following(pass, ids, 0, from);
+      await steps.step(pass);
+    }
+    return given.slice(1);
+  };
+  const moving = await run([[[2, 0], null], [[3, 1], [1, 0]], [[0, 0], null], [[2, 3], [1, 1]]]); // biome-ignore format: passes
+  expect(moving).toEqual([
+    { text: [[0], [1]], fed: undefined, parents: undefined },
+    { text: [[1, 0], [0, 2]], fed: [[0, 2], [1, 0]], parents: [null, null, [1, 0]] },
+    { text: [[1, 0, 3], [0, 2, 1]], fed: [[0, 2, 3], [1, 0, 1]], parents: [null, null, [1, 0]] },
+    { text: [[0, 2, 1, 0], [0, 2, 1, 0]], fed: [[0, 2, 3, 0], [1, 0, 1, 0]], parents: [null, null, [1, 0], null, [1, 1]] },
+  ]); // biome-ignore format: a table
+  // Copies of rows are texts of their own, and only what they do afterwards is recorded.
+  const copied = await run([[[2, 3, 2, 3], [0, 0, 1, 1]], [[0, 0, 0, 0], [1, 0, 2, 3]]]); // biome-ignore format: passes
+  expect(copied).toEqual([
+    { text: [[0], [0], [1], [1]], fed: undefined, parents: undefined },
+    {
+      text: [[0, 3], [0, 2], [1, 2], [1, 3]],
+      fed: [[0, 2], [0, 3], [1, 2], [1, 3]],
+      parents: [null, null, [1, 0, 2, 3]],
+    },
+  ]); // biome-ignore format: a table
 });
 
 test("[generate.branch] what is closed frees its own memory: a branch without a step none, the others their caches", async () => {

@@ -8,10 +8,13 @@ import { saveSafetensors } from "../../src/io/safetensors/write.ts";
 import type { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { layerOutputs, type ParameterSetName } from "../../src/models/flamingo/names.ts";
 import { crossEntropy } from "../../src/nn/cross-entropy.ts";
+import { Dropout } from "../../src/nn/dropout.ts";
+import { Parameter } from "../../src/nn/parameter.ts";
 import { parameterNames, ties } from "../../src/nn/state-dict.ts";
 import { setTraining } from "../../src/nn/train-mode.ts";
 import { gradients } from "../../src/tensor/autodiff/gradients.ts";
 import { LoadError, RuleError } from "../../src/tensor/errors.ts";
+import { sum } from "../../src/tensor/ops/arrange.ts";
 import { mulScalar } from "../../src/tensor/ops/functions.ts";
 import { gradientCheckpointing, keepTaps, peakLiveElements } from "../../src/tensor/program/checkpointing.ts";
 import { evaluate } from "../../src/tensor/program/evaluate.ts";
@@ -242,6 +245,30 @@ describe("the loop", () => {
       return (await all(run)).map(({ loss }) => loss);
     };
     expect(await plain(7)).not.toEqual(without);
+  });
+
+  test("[train.dropout] each part has masks of its own, and the model is in evaluation mode afterwards", async () => {
+    const layer = new Dropout(0.5);
+    const model = { layer, weight: new Parameter("n", [64], () => 1) };
+    const total = () => sum("n -> ", model.layer.forward(model.weight));
+    const optimizer = sgd({ groups: [{ names: ["weight"] }], learningRate: 0 });
+    const run = { model, optimizer, loss: total, steps: 1, dropoutSeed: 5 };
+    const kept = async (parts: number[]) => ((await all({ ...run, parts }))[0]?.loss ?? 0) / 2; // twice the elements that are kept
+    // The masks of part 0 and part 1 together, which equal masks would make twice the first.
+    const [first, both, second] = [await kept([1, 0]), await kept([1, 1]), await kept([0, 1])];
+    expect(both).toBe(first + second);
+    expect(second).not.toBe(first);
+    expect(flat(layer.forward(model.weight).data)).toEqual(flat(model.weight.data));
+    setTraining(model, { seed: 1 });
+    await expect(
+      all({
+        ...run,
+        loss: () => {
+          throw new Error("stop");
+        },
+      }),
+    ).rejects.toThrow("stop");
+    expect(flat(layer.forward(model.weight).data)).toEqual(flat(model.weight.data));
   });
 
   test("[train.abort] a signal stops a step before any weight has changed", async () => {

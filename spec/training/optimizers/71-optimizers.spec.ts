@@ -314,6 +314,8 @@ test("[accumulate.sum] gradients are added with their weights, and their arrays 
     ["y", 0.1],
   ]);
   expect([numberOf(a.get("x")), numberOf(b.get("x"))]).toEqual([2, 5]);
+  for (const weight of [1, 3, -1, 0])
+    expect(numberOf(accumulateGradients(null, a, weight).get("x"))).toBe(2 * weight);
 });
 
 test("[sgd.nesterov] Nesterov momentum without momentum, or with dampening, is refused as by torch", () => {
@@ -327,6 +329,14 @@ test("[sgd.nesterov] Nesterov momentum without momentum, or with dampening, is r
     ]);
   }
   expect(() => sgd({ groups, nesterov: true, momentum: 0.9 })).not.toThrow();
+});
+
+test("[optimizer.groups] decay rates of means are below 1, as in torch", () => {
+  for (const betas of [[0.9, 1], [1, 0.9], [-0.1, 0.9], [0.9], [0.9, 0.9, 0.9], "01"])
+    for (const optimizer of [adamw, stableAdamW, adamw8bit])
+      expect(refusal(() => optimizer({ groups: [], betas: betas as never })).message).toContain("betas is");
+  for (const optimizer of [adamw, stableAdamW, adamw8bit])
+    expect(() => optimizer({ groups: [], betas: [0, 0.999_999] })).not.toThrow();
 });
 
 test("[optimizer.groups] names and rates of a group are checked", () => {
