@@ -215,6 +215,16 @@ test("[mask.lookup] last k is a family: a number or a word, never 0", () => {
     expect(() => conventionOf(name)).toThrow(/and "last k" for any k from 1 up\.$/);
 });
 
+test("[mask.lookup] a name that is none is shown on one line and without control characters", () => {
+  for (const [name, text] of [
+    ["\u001b[31mx\u009b\u202e\n", '"\\u001b[31mx\\u{9b}\\u{202e}\\n"'],
+    [Symbol("x"), '"Symbol(x)"'],
+    [undefined, '"undefined"'],
+    ["x".repeat(50), `"${"x".repeat(37)}..`],
+  ] as const)
+    expect(() => conventionOf(name as string)).toThrow(`No convention is called ${text}; there are`);
+});
+
 test("[mask.lookup] by name, or by a part that no other name has", () => {
   for (const c of Object.values(conventions)) expect(conventionOf(c.name)).toBe(c);
   expect(conventionOf("idef").name).toBe("idefics");

@@ -1,5 +1,6 @@
 // Compares image tokens with images. A mismatch is the most common mistake, and many implementations leak images without raising an error.
 
+import { shown } from "./conventions/check.ts";
 import { TOKEN } from "./counting/counted-text.ts";
 import { kindsOf, type Matrix } from "./grid.ts";
 
@@ -40,7 +41,7 @@ export function checkCounts(locations: Matrix, images: number, real?: readonly n
     const at = kinds.flatMap((kind, l) => (kind === TOKEN.image ? [l] : []));
     const given = real?.[prompt] ?? images;
     if (!Number.isInteger(given) || given < 0 || given > images) {
-      throw new RangeError(`Prompt ${prompt} cannot have ${given} of ${images} images.`); // [mask.counts]
+      throw new RangeError(`Prompt ${prompt} cannot have ${shown(given)} of ${images} images.`); // [mask.counts]
     }
     const finding = (kind: CountFinding["kind"], image: number | null): CountFinding => {
       const position = image === null ? null : (at[image - 1] ?? null);

@@ -1,4 +1,5 @@
 // Masks as plain data: zeros and ones in row-major order, with their shape. They become tensors where a block uses them.
+import { shown } from "./conventions/check.ts";
 import { TOKEN } from "./counting/counted-text.ts";
 
 /** Zeros and ones in row-major order. As a mask: 1 = may attend. */
@@ -25,12 +26,12 @@ function valuesOf(matrix: Matrix, isWanted: (value: unknown) => boolean, wanted:
   const isView = stride || offset; // then a value that the data does not have is found below
   if (!(hasAxes && b >= 0 && l >= 0 && data && (isView || data.length === b * l)))
     throw new RangeError(
-      `Ids and locations are { shape: [prompts, positions], data }, but the shape [${shape}], the strides [${strides}] and the offset ${offset} do not fit data of length ${data?.length}.`,
+      `Ids and locations are { shape: [prompts, positions], data }, but the shape ${shown(shape)}, the strides ${shown(strides)} and the offset ${shown(offset)} do not fit data of length ${data?.length}.`,
     ); // [mask.input]
   const valueAt = (i: number, j: number): number => {
     const value = data[offset + i * down + j * across];
     if (isWanted(value)) return value as number;
-    throw new RangeError(`${wanted}, but prompt ${i}, position ${j} has ${String(value)}.`); // [mask.input]
+    throw new RangeError(`${wanted}, but prompt ${i}, position ${j} has ${shown(value)}.`); // [mask.input]
   };
   return Array.from({ length: b }, (_, i) => Array.from({ length: l }, (_, j) => valueAt(i, j)));
 }

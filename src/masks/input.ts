@@ -1,5 +1,5 @@
 // The arguments that every mask is computed from, checked.
-import { checkConvention } from "./conventions/check.ts";
+import { checkConvention, shown } from "./conventions/check.ts";
 import type { Convention } from "./conventions/schema.ts";
 import { countText, type TextPart, wholeText } from "./counting/counted-text.ts";
 import { kindsOf, type Matrix } from "./grid.ts";
@@ -11,6 +11,6 @@ import { kindsOf, type Matrix } from "./grid.ts";
 export function textsOf(locations: Matrix, images: number, convention: Convention): TextPart[] {
   checkConvention(convention);
   if (!Number.isInteger(images) || images < 0)
-    throw new RangeError(`The number of images is a whole number from 0 up, not ${images}.`); // [mask.input]
+    throw new RangeError(`The number of images is a whole number from 0 up, not ${shown(images)}.`); // [mask.input]
   return kindsOf(locations).map((kinds) => wholeText(countText(kinds))); // [mask.batch]
 }

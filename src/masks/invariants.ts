@@ -1,6 +1,6 @@
 // Properties that a mask should have. Each is checked on one prompt, or on every short prompt.
 
-import { checkConvention } from "./conventions/check.ts";
+import { checkConvention, shown } from "./conventions/check.ts";
 import type { Convention } from "./conventions/schema.ts";
 import { TOKEN } from "./counting/counted-text.ts";
 import { containsRange } from "./counting/image-ranges.ts";
@@ -105,7 +105,7 @@ export function violationsOf(
 ): InvariantViolation[] {
   checkConvention(convention);
   if (!Array.isArray(kinds))
-    throw new RangeError(`The kinds of tokens are a list of numbers, not ${String(kinds)}.`); // [mask.input]
+    throw new RangeError(`The kinds of tokens are a list of numbers, not ${shown(kinds)}.`); // [mask.input]
   return NAMES.flatMap((invariant) => {
     const breach = checks[invariant](kinds, images, convention);
     return breach ? [{ invariant, kinds, images, ...breach }] : [];

@@ -254,6 +254,33 @@ test("[mask.step-input] impossible prompts and passes are refused with a RangeEr
   refused({ prompt: 2, passes: [3, 0] }, "Passes of 3, 0 do not make 3 positions.");
 });
 
+test("[mask.step-input] options, passes and parents of the wrong kind are refused with a RangeError", () => {
+  const one = "The parents of a pass are null or a list of 1 rows, each from 0 to 0, not";
+  const wrong: readonly [unknown, string][] = [
+    [null, "The options of replayDecoding are an object, not null."],
+    [5, "The options of replayDecoding are an object, not 5."],
+    [
+      { promt: 1 },
+      'replayDecoding has no option "promt" (did you mean "prompt"?); known are prompt, passes, parents.',
+    ],
+    [{ prompt: Symbol("two") }, "A prompt has 1 to 3 of the 3 positions, not Symbol(two)."],
+    [{ passes: 5 }, "Passes are a list of numbers of positions, not 5."],
+    [{ passes: [Symbol("two")] }, "Passes of Symbol(two) do not make 3 positions."],
+    [{ parents: 5 }, `${one} 5.`],
+    [{ parents: [null, [1]] }, `${one} [1].`],
+    [{ parents: [[0, 0]] }, `${one} [0,0].`],
+    [{ parents: [[-1]] }, `${one} [-1].`],
+    [{ parents: [["0"]] }, `${one} ["0"].`],
+  ];
+  for (const [options, text] of wrong)
+    expect(() => replayDecoding(batch("tIt"), 1, immediate, options as never)).toThrow(new RangeError(text));
+  expect(() => passVisibility(batch("tIt"), [2, 1], 1, immediate, [null, [1]])).toThrow(`${one} [1].`);
+  expect(() => replayDecoding(null as never, 1, immediate)).toThrow("Ids and locations are { shape");
+  expect(() => replayDecoding(...([null] as unknown as Parameters<typeof replayDecoding>))).toThrow(
+    "A convention is an object",
+  );
+});
+
 test("[mask.step-visibility] the visibility of a pass has the rows of the replay, for every convention and with beams", () => {
   const kinds = fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 6, maxLength: 6 });
   const sizes = fc.constantFrom([6], [3, 3], [2, 1, 1, 2], [4, 1, 1]);

@@ -1,4 +1,5 @@
 // What a convention has to be. Values from outside are checked once per call, before they decide a mask.
+import { label } from "../../terminal/width.ts";
 import { comparisons } from "../numbering.ts";
 import { CACHED_STEPS, FIELD_VALUES, REFUSES } from "./schema.ts";
 
@@ -21,8 +22,9 @@ function isCompareObject(value: unknown): boolean {
   return Array.isArray(lists) && lists.every(isImageList);
 }
 
-const shown = (value: unknown): string =>
-  typeof value === "object" || typeof value === "string" ? JSON.stringify(value).slice(0, 40) : String(value);
+/** A value as a message shows it: short, on one line and without hidden characters. */
+export const shown = (value: unknown): string =>
+  label(typeof value === "object" || typeof value === "string" ? JSON.stringify(value) : String(value), 40);
 
 /** The name and the values of the first field that has none of them; undefined where every field has one. */
 const wrongField = (value: Fields): [name: string, values: readonly unknown[]] | undefined =>

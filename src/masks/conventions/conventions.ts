@@ -1,4 +1,5 @@
 // The named conventions, and how one is chosen.
+import { shown } from "./check.ts";
 import { flamingoMini } from "./flamingo-mini.ts";
 import { flamingoPytorch } from "./flamingo-pytorch.ts";
 import { idefics } from "./idefics.ts";
@@ -26,7 +27,8 @@ export const conventions = {
 export type ConventionName = keyof typeof conventions;
 
 /** Finds a convention by its name, by a part of a name that no other convention has, or as "last k". Throws a RangeError otherwise. */
-export function conventionOf(name: string): NamedConvention {
+export function conventionOf(given: string): NamedConvention {
+  const name = String(given);
   const all: readonly NamedConvention[] = Object.values(conventions);
   const exact = all.find((convention) => convention.name === name);
   const found = exact ?? lastConvention(name); // [mask.lookup]
@@ -37,7 +39,7 @@ export function conventionOf(name: string): NamedConvention {
   const names = (another ? matches : all).map((convention) => `"${convention.name}"`).join(", ");
   throw new RangeError(
     another
-      ? `"${name}" matches several conventions; name one of ${names}.`
-      : `No convention is called "${name}"; there are ${names}, and "last k" for any k from 1 up.`,
+      ? `${shown(name)} matches several conventions; name one of ${names}.`
+      : `No convention is called ${shown(name)}; there are ${names}, and "last k" for any k from 1 up.`,
   ); // [mask.lookup]
 }

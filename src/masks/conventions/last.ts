@@ -1,4 +1,5 @@
 // The family of conventions in which a token sees the last k images, for any k.
+import { shown } from "./check.ts";
 import { paper } from "./paper.ts";
 import type { NamedConvention } from "./schema.ts";
 
@@ -14,7 +15,7 @@ export function lastConvention(name: string): NamedConvention | null {
 /** A token sees the last k images at or before it; a row without an image is zeroed. Throws a RangeError unless k is a whole number from 1 up. */
 export function lastImages(k: number): NamedConvention {
   if (!Number.isInteger(k) || k < 1)
-    throw new RangeError(`The number k of last images is a whole number from 1 up, not ${k}.`); // [mask.input]
+    throw new RangeError(`The number k of last images is a whole number from 1 up, not ${shown(k)}.`); // [mask.input]
   return {
     ...paper.immediate,
     name: `last ${k}`,

@@ -1,5 +1,6 @@
 // Tiles: the parts into which Mllama divides an image. A batch stores as many tiles for every image, and those beyond an image's own
 // only pad.
+import { shown } from "../conventions/check.ts";
 import type { Convention } from "../conventions/schema.ts";
 import type { Grid, Matrix } from "../grid.ts";
 import { mediaMask } from "../media-mask.ts";
@@ -18,11 +19,13 @@ export const tilesOf = ({ counts }: Tiles, prompt: number, image: number): numbe
 
 function checkTiles({ most, counts }: Tiles): void {
   if (!Number.isInteger(most) || most < 1)
-    throw new RangeError(`The number of stored tiles, most, is a whole number from 1 up, not ${most}.`); // [mask.input]
+    throw new RangeError(
+      `The number of stored tiles, most, is a whole number from 1 up, not ${shown(most)}.`,
+    ); // [mask.input]
   const other = counts.flat().find((n) => !Number.isInteger(n) || n < 0 || n > most);
   if (other !== undefined)
     throw new RangeError(
-      `The counts of tiles are whole numbers from 0 to ${most}, the number stored, not ${other}.`,
+      `The counts of tiles are whole numbers from 0 to ${most}, the number stored, not ${shown(other)}.`,
     ); // [mask.input]
 }
 

@@ -1,12 +1,22 @@
 // Replays cached decoding: the mask rows that each pass uses, and the same rows of the whole text's mask. A row takes constant
 // time, so a replay takes time in proportion to the rows of its passes.
 
+import { didYouMean } from "../../terminal/nearest.ts";
+import { shown } from "../conventions/check.ts";
 import type { Convention } from "../conventions/schema.ts";
 import type { Matrix } from "../grid.ts";
 import { textsOf } from "../input.ts";
 import { MaskRow, rowAt, sameRow } from "../rows.ts";
 import type { Pass, PassBounds } from "./cached-step.ts";
-import { batchesOf, checkPasses, isCount, isRefused, usedRow } from "./passes.ts";
+import {
+  batchesOf,
+  checkParents,
+  checkPasses,
+  isCount,
+  isRefused,
+  type PassParents,
+  usedRow,
+} from "./passes.ts";
 
 /** The passes in which a text is decoded, in positions. */
 export interface ReplayDecodingOptions {
@@ -15,7 +25,7 @@ export interface ReplayDecodingOptions {
   /** The number of positions in each pass; by default the prompt at once, then one at a time. */
   readonly passes?: readonly number[];
   /** Beams: for each pass, the row that each row of the batch continues; null where nothing is reordered. */
-  readonly parents?: readonly (readonly number[] | null)[];
+  readonly parents?: PassParents;
 }
 
 /** The reason why the source refuses a pass: it has more tokens than the prompt. */
@@ -41,7 +51,7 @@ export interface DecodeStep {
 
 /**
  * Decodes pass by pass. `locations` are the tokens that each row of the batch is given (b l), generated ones included;
- * under `parents` a row continues another row's text. Throws a RangeError for an impossible prompt or passes. [mask.step]
+ * under `parents` a row continues another row's text. Throws a RangeError for an impossible prompt, passes or parents, and for an unknown option. [mask.step]
  */
 export function replayDecoding(
   locations: Matrix,
@@ -50,11 +60,13 @@ export function replayDecoding(
   options: ReplayDecodingOptions = {},
 ): DecodeStep[] {
   const given = textsOf(locations, images, convention);
+  checkOptions(options);
   const length = locations.shape[1] ?? 0;
   const { prompt = Math.max(1, length - 1), parents = [] } = options;
   checkPrompt(prompt, length);
   const passes = options.passes ?? [prompt, ...new Array<number>(length - Math.min(prompt, length)).fill(1)];
   checkPasses(passes, length);
+  checkParents(parents, given.length);
 
   return batchesOf(given, prompt, passes, parents).map(({ bounds, batch }) =>
     stepOf(bounds, batch, images, convention),
@@ -90,6 +102,19 @@ function stepOf(
 
 function checkPrompt(prompt: number, length: number): void {
   if (!isCount(prompt) || prompt > Math.max(1, length)) {
-    throw new RangeError(`A prompt has 1 to ${length} of the ${length} positions, not ${prompt}.`); // [mask.step-input]
+    throw new RangeError(`A prompt has 1 to ${length} of the ${length} positions, not ${shown(prompt)}.`); // [mask.step-input]
   }
+}
+
+const OPTIONS = ["prompt", "passes", "parents"];
+
+/** Throws a RangeError for options that are no object, and for one that there is not. */
+function checkOptions(options: unknown): void {
+  if (typeof options !== "object" || options === null)
+    throw new RangeError(`The options of replayDecoding are an object, not ${shown(options)}.`); // [mask.step-input]
+  const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+  if (unknown !== undefined)
+    throw new RangeError(
+      `replayDecoding has no option ${shown(unknown)}${didYouMean(unknown, OPTIONS)}; known are ${OPTIONS.join(", ")}.`,
+    ); // [mask.step-input]
 }

@@ -1,5 +1,6 @@
 // The passes of cached decoding: the part of the text that each one is given, and the mask row that each of its positions uses.
 
+import { shown } from "../conventions/check.ts";
 import type { Convention } from "../conventions/schema.ts";
 import { type CountedText, countText, type TextPart } from "../counting/counted-text.ts";
 import type { Matrix } from "../grid.ts";
@@ -10,13 +11,29 @@ import { originOf, type Pass, type PassBounds } from "./cached-step.ts";
 
 export const isCount = (n: number) => Number.isInteger(n) && n >= 1;
 
+/** Beams: for each pass, the row that each row of the batch continues; null where nothing is reordered. */
+export type PassParents = readonly (readonly number[] | null)[];
+
 export function checkPasses(passes: readonly number[], length: number): void {
-  const sum = passes.reduce((a, n) => a + n, 0);
-  if (length > 0 && (!passes.every(isCount) || sum !== length)) {
+  if (!Array.isArray(passes))
+    throw new RangeError(`Passes are a list of numbers of positions, not ${shown(passes)}.`); // [mask.step-input]
+  const isPossible = passes.every(isCount) && passes.reduce((a, n) => a + n, 0) === length;
+  if (length > 0 && !isPossible)
     throw new RangeError(
-      `Passes of ${passes.slice(0, 8).join(", ")}${passes.length > 8 ? ", …" : ""} do not make ${length} positions.`,
+      `Passes of ${passes.slice(0, 8).map(shown).join(", ")}${passes.length > 8 ? ", …" : ""} do not make ${length} positions.`,
     ); // [mask.step-input]
-  }
+}
+
+/** Throws a RangeError unless the parents of a pass are null, or a row of the batch for each row. */
+export function checkParents(parents: PassParents, rows: number): void {
+  const isRow = (row: unknown) => Number.isInteger(row) && Number(row) >= 0 && Number(row) < rows;
+  const isPossible = (given: unknown) =>
+    given === null || (Array.isArray(given) && given.length === rows && given.every(isRow));
+  const wrong = Array.isArray(parents) ? parents.find((given) => !isPossible(given)) : parents;
+  if (wrong !== undefined)
+    throw new RangeError(
+      `The parents of a pass are null or a list of ${rows} rows, each from 0 to ${rows - 1}, not ${shown(wrong)}.`,
+    ); // [mask.step-input]
 }
 
 /** One pass of a batch; `batch` has one Pass for each row. */
@@ -30,7 +47,7 @@ export function batchesOf(
   given: readonly TextPart[],
   prompt: number,
   passes: readonly number[],
-  parents: readonly (readonly number[] | null)[],
+  parents: PassParents,
 ): PassBatch[] {
   let texts: readonly CountedText[] = given.map(({ text }) => text);
   const knowns = texts.map((text): TextPart => ({ text, from: 0, to: prompt }));
@@ -86,10 +103,11 @@ export function passVisibility(
   passes: readonly number[],
   images: number,
   convention: Convention,
-  parents: readonly (readonly number[] | null)[] = [],
+  parents: PassParents = [],
 ): Visibility {
   const texts = textsOf(locations, images, convention);
   checkPasses(passes, locations.shape[1] ?? 0);
+  checkParents(parents, texts.length);
   const last = batchesOf(texts, passes[0] ?? 0, passes, parents).at(-1);
   if (!last) throw new RangeError("Decoding has at least one pass."); // [mask.step-input]
   const { from, to, prompt } = last.bounds;

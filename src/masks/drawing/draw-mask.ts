@@ -4,6 +4,7 @@ import { type Paint, painter, type Style } from "../../terminal/colour.ts";
 import { hanging, words } from "../../terminal/prose.ts";
 import { type Column, type Piece, table } from "../../terminal/table.ts";
 import { label } from "../../terminal/width.ts";
+import { shown } from "../conventions/check.ts";
 import type { Convention } from "../conventions/schema.ts";
 import { hasImage, type ImageRanges, rangesText } from "../counting/image-ranges.ts";
 import { type Tiles, tilesOf } from "../counting/tiles.ts";
@@ -58,7 +59,7 @@ function columnsPerImage({ latents = 1, tiles }: DrawOptions): number {
   const most = tiles?.most ?? 1;
   if (latents !== 1 && !(Number.isInteger(latents) && latents > 0 && latents % most === 0))
     throw new RangeError(
-      `The number of latents is ${tiles ? `1 or a multiple of the ${most} stored tiles` : "a whole number from 1 up"}, not ${latents}.`,
+      `The number of latents is ${tiles ? `1 or a multiple of the ${most} stored tiles` : "a whole number from 1 up"}, not ${shown(latents)}.`,
     ); // [mask.input]
   return Math.max(latents, most);
 }
@@ -106,7 +107,7 @@ export function drawMask(
 ): string {
   const { reasons, width = Number.POSITIVE_INFINITY, first = 0 } = options;
   if (reasons !== undefined && typeof reasons !== "function")
-    throw new RangeError(`The option reasons is a function such as rowReason, not ${String(reasons)}.`); // [mask.input]
+    throw new RangeError(`The option reasons is a function such as rowReason, not ${shown(reasons)}.`); // [mask.input]
   const latents = columnsPerImage(options);
   const paint = painter(options.colour);
   const prompts = textsOf(locations, images, convention).map((whole, b) => {
