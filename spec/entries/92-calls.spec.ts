@@ -135,21 +135,15 @@ const IN_EVERY_BUNDLE =
 const UNCHECKED: Readonly<Record<string, string>> = {
   scope: IN_EVERY_BUNDLE,
   shapes: IN_EVERY_BUNDLE,
-  countText: IN_EVERY_BUNDLE,
-  feedForwardRuns: IN_EVERY_BUNDLE,
-  ForeignCheckpointError: "loadCheckpoint makes it",
-  MaskExplanation: "explainMask makes it",
-  differenceSentence: "takes a difference of differenceOf",
-  explainRow: "takes a row of maskRows",
-  findingSentence: "takes a finding of findingsOf",
-  reasonClause: "takes a reason of explainRow",
-  rowOutcome: "takes the images of a row of maskRows",
-  rowReason: "takes a row of maskRows",
-  runsOf: "takes rows of maskRows",
+  explainRow: "takes a row of maskRows, and is in the bundle of explainMask",
+  reasonClause: "takes a reason of explainRow, and is in the bundle of explainMask",
+  rowOutcome: "takes the images of a row of maskRows, for every row that is drawn",
+  rowReason: "takes a row of maskRows, and is in the bundle of explainMask",
   tilesOf: "takes the tiles of a prompt, as maskRows does, which checks them",
-  violationSentence: "takes a violation of violationsOf",
-  wholeText: "takes a text of countText",
 };
+
+/** A symbol is no message, as for Error itself, and causalMask, which is in every bundle of a model, takes a typed number. */
+const NOT_OF_A_SYMBOL = ["Bug", "RuleError", "ShapeError", "causalMask"];
 
 /** The errors of the package: anything else is a mistake in it. */
 const OWN = ["RuleError", "ShapeError", "LoadError", "RangeError", "CheckpointError", "StateDictError"];
@@ -179,6 +173,36 @@ test.each(functions.filter(([name]) => !(name in UNCHECKED) && name !== "auto"))
       if (error === null) continue;
       expect(OWN, String(error)).toContain((error as Error).name);
       expect(String(error)).not.toMatch(/Cannot |is not a function|is not iterable|not an instance/);
+    }
+  },
+);
+
+const FIRST_ARGUMENTS: readonly unknown[] = [
+  null,
+  5,
+  1.5,
+  -1,
+  "x",
+  {},
+  [],
+  new Map([[1, 2]]),
+  5n,
+  () => 0,
+  Symbol("s"),
+];
+
+test.each(functions.filter(([name]) => !(name in UNCHECKED) && name !== "auto"))(
+  "[options.values] %s of %s given null, a number, a text, an object or a symbol runs, or is refused in a sentence",
+  async (name, _entry, f) => {
+    for (const first of FIRST_ARGUMENTS) {
+      if (/symbol|bigint/.test(typeof first) && NOT_OF_A_SYMBOL.includes(name)) continue;
+      const error: unknown = await begun(f, [first]).then(
+        () => null,
+        (thrown: unknown) => thrown,
+      );
+      if (error === null) continue;
+      expect(OWN, `${typeof first}: ${error}`).toContain((error as Error).name);
+      expect(String(error)).not.toMatch(/Cannot |is not a function|is not iterable|not an instance|Invalid/);
     }
   },
 );

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, truncateSync, writeFileSync, writeSync 
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { loadSafetensors, openSafetensors } from "../../src/io/safetensors/read.ts";
+import { quoted } from "../../src/io/wording.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import { OFFICIAL } from "../support/fixtures/official-file.ts";
@@ -106,4 +107,13 @@ test("[io.wording] errors quote files without control sequences, and shortened",
     expect(open).toThrow('"\\u001b[2Jxxx');
     expect(open).toThrow(/^.{0,300}$/);
   }
+});
+
+test("[io.wording] names of files, too, have no control sequences in errors, 8-bit ones and directions of writing included", () => {
+  const hidden = "\u001b[2J\u009b31m\u202ex\u2028";
+  expect(quoted(hidden)).toBe('"\\u001b[2J\\u009b31m\\u202ex\\u2028"');
+  expect(new LoadError(`${hidden}: two\n\tlines`).message).toBe(
+    "\\u{1b}[2J\\u{9b}31m\\u{202e}x\\u{2028}: two\n\tlines",
+  );
+  expect(() => openSafetensors(Uint8Array.of(1), hidden)).toThrow("\\u{1b}[2J\\u{9b}31m\\u{202e}x\\u{2028}");
 });

@@ -5,7 +5,6 @@ import {
   type Convention,
   conventionOf,
   conventions,
-  countText,
   distinguishingPrompt,
   explainRow,
   maskRows,
@@ -15,8 +14,8 @@ import {
   runsOf,
   textTime,
   visibilityOf,
-  wholeText,
 } from "../../src/entries/masks.ts";
+import { countText, wholeText } from "../../src/masks/counting/counted-text.ts";
 import { differingCells, differingImages, rowsDiffer } from "../../src/masks/difference.ts";
 import { numbersOf } from "../../src/masks/numbering.ts";
 import { feedForwardRuns, isLeak } from "../../src/masks/outcome.ts";

@@ -536,7 +536,11 @@ test.each([
   ["nothing", undefined, /^setTraining: training is undefined; it must be { seed } for train mode, or null/],
   ["a number", 5, /^setTraining: training is 5; it must be { seed }/],
   ["no seed", {}, /^setTraining needs seed, a whole number/],
-  ["a seed beyond 2^53 - 1", { seed: 2 ** 53 }, /a whole number from -9,007,199,254,740,991 to 9,007,199,254,740,991/],
+  [
+    "a seed beyond 2^53 - 1",
+    { seed: 2 ** 53 },
+    /a whole number from -9,007,199,254,740,991 to 9,007,199,254,740,991/,
+  ],
   ["a seed in words", { seed: "a" }, /^setTraining: seed is "a"; it must be a whole number/],
   ["another option", { seed: 1, p: 0.5 }, /^setTraining has no option "p"/],
 ])(

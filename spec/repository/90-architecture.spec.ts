@@ -108,6 +108,8 @@ test("an import of a higher layer, or of a folder of the same layer, is reported
     ["host/a.ts", "../tensor/a.ts", false],
     ["host/a.ts", "../io/a.ts", true],
     ["io/a.ts", "#host", false],
+    ["tensor/a.ts", "../terminal/a.ts", false],
+    ["terminal/a.ts", "../tensor/a.ts", true],
     ["io/a.ts", "../kernels/a.ts", true],
     ["kernels/gpu/a.ts", "#host", false],
     ["kernels/gpu/a.ts", "../../tensor/a.ts", false],

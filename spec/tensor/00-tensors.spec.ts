@@ -39,7 +39,7 @@ test("[tensor.values] tensors are constructed from nested arrays, or from a shap
 
 test("[tensor.values] values of another type are refused and named, in place of NaN", () => {
   const values: readonly (readonly [unknown, string])[] = [
-    ["x", "x is not a number"],
+    ["x\u001b", '"x\\u001b" is not a number'],
     [undefined, "undefined is not a number"],
     [null, "null is not a number"],
     [true, "true is not a number"],
@@ -50,7 +50,8 @@ test("[tensor.values] values of another type are refused and named, in place of 
     expect(() => tensor("a", [1, value as number])).toThrow(words);
   }
   expect(() => tensor("a", [2], Array(2))).toThrow("undefined is not a number"); // a list with holes
-  for (const value of [0, 1, "true", null])
+  expect(() => bool("a", ["true\n" as never])).toThrow('"true\\n" is neither true nor false');
+  for (const value of [0, 1, null])
     expect(() => bool("a", [true, value as unknown as boolean])).toThrow(
       `${value} is neither true nor false`,
     );

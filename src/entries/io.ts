@@ -16,7 +16,6 @@ export { type ImageSize, type ResizeFilter, type ResizeOptions, resizeImage } fr
 export { type Crop, resizedCrop } from "../io/images/resize-floats.ts";
 export {
   centerCrop,
-  clipNormalization,
   clipNormalizations,
   imageTensor,
   type Normalization,

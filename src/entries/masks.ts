@@ -15,7 +15,6 @@ export type {
   EmptyRowBehaviour,
   Numbering,
 } from "../masks/conventions/schema.ts";
-export { type CountedText, countText, TOKEN, wholeText } from "../masks/counting/counted-text.ts";
 export type { ImageRange, ImageRanges } from "../masks/counting/image-ranges.ts";
 export { type Tiles, tileMask, tilesOf } from "../masks/counting/tiles.ts";
 export { type CountCheck, type CountFinding, checkCounts } from "../masks/counts.ts";
@@ -47,12 +46,12 @@ export {
   visibilityOf,
   zeroedRows,
 } from "../masks/media-mask.ts";
-export { feedForwardRuns, isLeak, type RowOutcome, rowOutcome } from "../masks/outcome.ts";
+export { isLeak, type RowOutcome, rowOutcome } from "../masks/outcome.ts";
 export {
   type ExplainedToken,
   type ExplainMaskOptions,
   explainMask,
-  MaskExplanation,
+  type MaskExplanation,
 } from "../masks/prompts/explain-mask.ts";
 export { MaskRow, maskRows, type RowRun, runsOf } from "../masks/rows.ts";
 export {

@@ -17,7 +17,10 @@ export function ensembleOrders(n: number, seed: number): number[][] {
   return Array.from({ length: orders }, () => [...permutation(n, random)]); // [evaluate.ensemble]
 }
 
-/** The mean of the log-probabilities of classes over orders of the demonstrations, [order][class]. */
+/**
+ * The mean of the log-probabilities of classes over orders of the demonstrations, [order][class]: `ensembled([[-1, -2], [-3, -2]])` is
+ * [-2, -2]. `rankClassifications` gives those of one order of `ensembleOrders`.
+ */
 export function ensembled(orders: readonly (readonly number[])[]): number[] {
   checkGiven("ensembled", { orders }, "a list");
   return (orders[0] ?? []).map(

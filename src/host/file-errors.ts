@@ -29,6 +29,6 @@ export function attempt<T>(action: string, path: string, operation: () => T): T 
   } catch (error) {
     const reason = systemReason(error);
     if (reason === null) throw error;
-    throw new LoadError(`cannot ${action} ${path}: ${reason}  [io.file-errors]`);
+    throw new LoadError(`cannot ${action} ${String(path)}: ${reason}  [io.file-errors]`);
   }
 }

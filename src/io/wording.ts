@@ -1,10 +1,12 @@
 // Text from files in errors: shortened, and without control sequences.
+
 import { indexAt, type Shape } from "../tensor/tensor.ts";
+import { printableJson } from "../terminal/width.ts";
 
 /** A text from a file, in quotes, escaped and cut to 100 characters. */
 export function quoted(text: string): string {
   const short = text.length > 100 ? `${text.slice(0, 100)}…` : text;
-  return JSON.stringify(short); // [io.wording]
+  return printableJson(JSON.stringify(short)); // [io.wording]
 }
 
 /** "[2 3 4]"; more than 8 numbers are cut. */

@@ -1,5 +1,6 @@
 // Every row of a batch with its outcome, for the drawings, the command line and the page.
 
+import { checkMade } from "./conventions/check.ts";
 import type { Convention } from "./conventions/schema.ts";
 import { countText, imagesUpTo, type TextPart, TOKEN, wholeText } from "./counting/counted-text.ts";
 import { hasImage, type ImageRanges, imagesIn, sameRanges } from "./counting/image-ranges.ts";
@@ -129,6 +130,7 @@ export interface RowRun extends Run {
 
 /** The rows of a prompt as runs of equal rows. [mask.runs] */
 export function runsOf(rows: readonly MaskRow[]): RowRun[] {
+  checkMade("runsOf", rows, "map", "a list of rows, as maskRows makes them");
   const runs: RowRun[] = [];
   for (const row of rows)
     addRun(runs, { from: row.position, to: row.position, row }, (last, one) => alikeRows(last.row, one.row));

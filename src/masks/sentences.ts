@@ -1,5 +1,6 @@
 // The text of reasons, findings, violations and differences, for the terminal and the page. Nothing is computed here.
 
+import { checkConvention, checkMade } from "./conventions/check.ts";
 import type { Convention, Numbering } from "./conventions/schema.ts";
 import type { TextLike } from "./counting/counted-text.ts";
 import { countOf, type ImageRanges, imagesIn, rangesOf, rangesText } from "./counting/image-ranges.ts";
@@ -241,6 +242,7 @@ export const refusedSentence = ({ convention, prompt, tokens, images }: RefusedF
 
 /** A finding as a sentence. */
 export function findingSentence(finding: MaskFinding): string {
+  checkMade("findingSentence", finding, "kind", "a finding, as findingsOf makes them");
   switch (finding.kind) {
     case "missing-image":
       return `Prompt ${finding.prompt}: the image token at position ${finding.position} refers to image ${finding.image}, but ${onlyGiven(finding.images)}.`;
@@ -274,7 +276,9 @@ export function findingSentence(finding: MaskFinding): string {
 }
 
 /** A violation as a sentence: the reason of the row that breaks the invariant. */
-export function violationSentence({ reason, refused, change }: InvariantViolation): string {
+export function violationSentence(violation: InvariantViolation): string {
+  checkMade("violationSentence", violation, "reason", "a violation, as violationsOf makes them");
+  const { reason, refused, change } = violation;
   if (refused) return `${refusalClause(refused)}.`;
   const clause = reason ? reasonClause(reason) : "";
   if (!change) return `${clause}.`;
@@ -285,10 +289,13 @@ export function violationSentence({ reason, refused, change }: InvariantViolatio
 
 /** The two conventions' reasons for a row on which they differ. */
 export function differenceSentence(
-  { one, other }: RowDifference,
+  difference: RowDifference,
   text: TextLike,
   conventions: readonly [Convention, Convention],
 ): string {
-  const [first, second] = conventions;
+  checkMade("differenceSentence", difference, "one", "a row of a difference, as differenceOf finds them");
+  checkMade("differenceSentence", conventions, "1", "two conventions");
+  const [{ one, other }, [first, second]] = [difference, conventions];
+  for (const convention of conventions) checkConvention(convention);
   return `${first.name}: ${rowReason(one, text, first)}. ${second.name}: ${rowReason(other, text, second)}.`;
 }

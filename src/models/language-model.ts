@@ -7,7 +7,7 @@ import { RuleError } from "../tensor/errors.ts";
 import { concat } from "../tensor/ops/arrange.ts";
 import type { SoftmaxEmptyRow } from "../tensor/ops/table.ts";
 import { named, shapes } from "../tensor/pattern.ts";
-import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
+import { Bool, checkShape, Int, type Tensor } from "../tensor/tensor.ts";
 
 /** The rows of a batch of token ids, padding included. */
 export function rowsOf(ids: Int): number[][] {
@@ -115,9 +115,11 @@ export function decodingOf(
   };
 }
 
-/** A mask that is true everywhere, for a batch of `b` texts of `s` tokens without padding. */
-export const noPadding = (b: number, s: number): Bool<"b s"> =>
-  new Bool([b, s], new Uint8Array(b * s).fill(1));
+/** The mask of a step over a batch of `b` texts of `s` tokens without padding: true everywhere. Throws a ShapeError for numbers that are none. */
+export function noPadding(b: number, s: number): Bool<"b s"> {
+  checkShape([b, s]);
+  return new Bool([b, s], new Uint8Array(b * s).fill(1));
+}
 
 /** The causal mask and the positions of whole texts without padding, `b` texts of `l` tokens: those of `decodingOf` for one pass. */
 export const wholeTexts = (b: number, l: number): Pick<Decoding, "positions" | "mayAttend"> => ({

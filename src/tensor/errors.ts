@@ -1,4 +1,5 @@
 // Errors, one class for each kind of cause. The message names the remedy.
+import { printable } from "../terminal/width.ts";
 
 /** The data of an error's message, by name: shapes of operands, sizes, or an option's `caller`, `name` and `value`. */
 export type Facts = Readonly<Record<string, unknown>>;
@@ -34,9 +35,15 @@ export class RuleError extends Error {
   }
 }
 
-/** Weights or files are missing, misspelt, truncated or hostile. */
+/**
+ * Weights or files are missing, misspelt, truncated or hostile. The message has paths and names of others: hidden characters, on which a
+ * terminal acts, are escaped in it.
+ */
 export class LoadError extends Error {
   override name = "LoadError";
+  constructor(message: string) {
+    super(printable(String(message))); // [io.wording]
+  }
 }
 
 /** An internal error: a defect of this package. */

@@ -26,7 +26,7 @@ export function kept<T>(parse: (text: string) => T): (text: string) => T {
 }
 
 /** A call in messages, with control characters of its pattern escaped: einsum("b l -> l b"). */
-export const callOf = (op: string, pattern: string): string => `${op}(${JSON.stringify(pattern)})`;
+export const callOf = (op: string, pattern: string): string => `${op}(${JSON.stringify(String(pattern))})`;
 
 /** Parses one side of a pattern. */
 export const axesOf = kept((side): Axes => {

@@ -100,7 +100,10 @@ export function permutation(size: number, { uniform }: Generator): Int32Array {
  */
 export function dropout<A extends string>(x: Tensor<A>, p: number, random: Generator): Tensor<A> {
   if (!(typeof p === "number" && p >= 0 && p <= 1))
-    throw new RuleError(`dropout with p = ${String(p)}, which is not a probability`, "dropout.mean");
+    throw new RuleError(
+      `dropout with p = ${typeof p === "number" ? p : typeof p}, which is not a probability`,
+      "dropout.mean",
+    );
   const keep = new Bool<A>(
     x.shape,
     Uint8Array.from({ length: x.size }, () => (random.uniform() < p ? 0 : 1)), // [dropout.mask]

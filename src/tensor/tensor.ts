@@ -262,6 +262,10 @@ function unnest<T extends number | boolean>(nested: Nested<T>): { shape: number[
   return { shape, values: level as T[] };
 }
 
+/** A value in messages: a text short, and without control characters. */
+const shown = (value: unknown): string =>
+  typeof value === "string" ? JSON.stringify(value.slice(0, 40)) : String(value);
+
 /** The first index whose value is of another type, holes of sparse lists included; −1 if there is none. */
 const indexOfOther = (values: readonly unknown[], type: "number" | "boolean"): number =>
   values.findIndex((value) => typeof value !== type);
@@ -308,7 +312,7 @@ export function tensor<A extends string>(
     );
   const isTyped = ArrayBuffer.isView(own);
   const wrong = isTyped && typeof own[0] !== "bigint" ? -1 : indexOfOther(own as readonly number[], "number");
-  if (wrong >= 0) throw new RuleError(`${String(own[wrong])} is not a number`, "tensor.values");
+  if (wrong >= 0) throw new RuleError(`${shown(own[wrong])} is not a number`, "tensor.values");
   const data = view(isTyped ? (own as Floats) : Float64Array.from(own), shape);
   checkAxes(axes, shape); // [tensor.axes]
   return new Tensor<A>(shape, data);
@@ -322,7 +326,7 @@ export function tensor<A extends string>(
 export function int<A extends string>(_axes: A, nested: Nested<number>): Int<A> {
   const { shape, values } = unnest(nested);
   const wrong = values.find((value) => value !== (value | 0));
-  if (wrong !== undefined) throw new RuleError(`${wrong} is not a 32-bit integer`, "tensor.int");
+  if (wrong !== undefined) throw new RuleError(`${shown(wrong)} is not a 32-bit integer`, "tensor.int");
   return new Int<A>(shape, Int32Array.from(values));
 }
 
@@ -334,7 +338,7 @@ export function int<A extends string>(_axes: A, nested: Nested<number>): Int<A> 
 export function bool<A extends string>(_axes: A, nested: Nested<boolean>): Bool<A> {
   const { shape, values } = unnest(nested);
   const wrong = indexOfOther(values, "boolean");
-  if (wrong >= 0) throw new RuleError(`${String(values[wrong])} is neither true nor false`, "tensor.values");
+  if (wrong >= 0) throw new RuleError(`${shown(values[wrong])} is neither true nor false`, "tensor.values");
   return new Bool<A>(shape, Uint8Array.from(values, Number));
 }
 

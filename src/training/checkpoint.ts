@@ -1,10 +1,12 @@
 // Checkpoints: weights, optimiser state and step number in one safetensors file, with the facts that identify the run.
+
 import { loadSafetensors, type SafetensorsFile } from "../io/safetensors/read.ts";
 import { saveSafetensors } from "../io/safetensors/write.ts";
 import { quoted } from "../io/wording.ts";
 import { type Check, checkObject, checkValue, object, optional, whole } from "../nn/options.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
 import { LoadError, RuleError } from "../tensor/errors.ts";
+import { checkGiven } from "../tensor/given.ts";
 import { flat, Int, Tensor } from "../tensor/tensor.ts";
 import { OPTIMIZER_KINDS, type Optimizer } from "./optimizers/optimizer.ts";
 
@@ -63,6 +65,7 @@ export class ForeignCheckpointError extends LoadError {
     differences: readonly FactDifference[],
     remedy = "resume that run with its own options, or keep the checkpoints of this one in another folder",
   ) {
+    checkGiven("ForeignCheckpointError", { differences }, "a list");
     const shown = differences.slice(0, MOST_DIFFERENCES).map(differenceClause);
     const more = differences.length - shown.length;
     const list = [...shown, ...(more > 0 ? [`${more} more facts differ`] : [])].join(", ");

@@ -1,6 +1,7 @@
 // Gradients by parameter name: their global norm, clipping, and accumulation.
 import { type Check, checkValue, passing } from "../nn/options.ts";
 import { checkGiven } from "../tensor/given.ts";
+import { checkTensors } from "../tensor/program/apply.ts";
 import { flat, Tensor, view } from "../tensor/tensor.ts";
 import type { Named } from "./optimizers/optimizer.ts";
 
@@ -15,6 +16,7 @@ const weightCheck: Check = passing("a finite number", Number.isFinite);
 export function globalNorm(gradients: Named): number {
   checkGiven("globalNorm", { gradients }, "a Map");
   let squares = 0;
+  checkTensors("globalNorm", ...gradients.values());
   for (const g of gradients.values()) for (const x of g.flat()) squares += x * x; // [clip.global]
   return Math.sqrt(squares);
 }

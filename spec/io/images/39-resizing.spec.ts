@@ -12,7 +12,7 @@ import {
 } from "../../../src/io/images/resize.ts";
 import {
   centerCrop,
-  clipNormalization,
+  clipNormalizations,
   imageTensor,
   resizeShortSide,
 } from "../../../src/io/images/transforms.ts";
@@ -323,13 +323,13 @@ test("[image.normalize] samples become (x / 255 − mean) / std, channel by chan
 
 test("[image.normalize] CLIP's numbers are those of its clip.py", () => {
   // openai/CLIP, clip/clip.py, _transform
-  expect(clipNormalization.mean).toEqual([0.48145466, 0.4578275, 0.40821073]);
-  expect(clipNormalization.std).toEqual([0.26862954, 0.26130258, 0.27577711]);
+  expect(clipNormalizations.openai.mean).toEqual([0.48145466, 0.4578275, 0.40821073]);
+  expect(clipNormalizations.openai.std).toEqual([0.26862954, 0.26130258, 0.27577711]);
 });
 
 test("[image.normalize] means and deviations that do not fit are refused", () => {
   const one = rowImage([1]);
-  expect(() => imageTensor(one, clipNormalization)).toThrow(ShapeError);
+  expect(() => imageTensor(one, clipNormalizations.openai)).toThrow(ShapeError);
   expect(() => imageTensor(one, { mean: [0], std: [] })).toThrow(ShapeError);
   expect(() => imageTensor(one, { mean: [0], std: [0] })).toThrow(RuleError);
   expect(() => imageTensor(one, { mean: [NaN], std: [1] })).toThrow(RuleError);

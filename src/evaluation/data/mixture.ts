@@ -55,7 +55,7 @@ interface Repeated<T> {
 }
 
 /**
- * Items of several sources in the order of `mixture`. Each source is a function that begins it, and is called again when it has ended. `onEmpty` is called for
+ * Items of several sources in the order of `mixture`, as in `mixed([() => text.values(), () => pairs.values()], [1, 3], 0, fail)`. Each source is a function that begins it, and is called again when it has ended. `onEmpty` is called for
  * one without items, and throws.
  */
 export function* mixed<T>(

@@ -223,7 +223,7 @@ export function* samplesOf(
   name: string,
   kinds: readonly SampleKind[] | null = null,
 ): Generator<ReadSample | BadLine, void, undefined> {
-  checkMember("samplesOf", { source }, "size", "a source of bytes, with size and read");
+  checkMember("samplesOf", { source }, "read", "a source of bytes, with size and read");
   for (const { number: line, bytes } of linesOf(source)) {
     const place = `${name}, line ${line}`;
     if (bytes === null) {

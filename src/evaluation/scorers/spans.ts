@@ -37,7 +37,10 @@ export function f1(answer: string, right: string): number {
   return (2 * precision * recall) / (precision + recall); // [score.f1]
 }
 
-/** The best score of an answer over several right ones; right answers without words count only if there is no other. */
+/**
+ * The best score of an answer over several right ones, as in `bestOf(f1, "the cat", ["a cat", "a dog"])`; right answers without words count
+ * only if there is no other.
+ */
 export function bestOf(score: typeof f1, answer: string, right: readonly string[]): number {
   checkGiven("bestOf", { score }, "a function");
   checkGiven("bestOf", { answer }, "a text");

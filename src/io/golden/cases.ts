@@ -174,10 +174,13 @@ export function caseFromData(data: CaseData, name: string): GoldenCase {
  * may need only the work that is allowed for a case whose path is given, which is less than that of the released models. Throws a
  * LoadError that names the file and the field with a problem.
  */
-export const readCase = (
+export function readCase(
   folder: string,
   { fullSize = true }: { readonly fullSize?: boolean } = {},
-): GoldenCase => readFiles(inFolder(folder), fullSize);
+): GoldenCase {
+  checkGiven("readCase", { folder }, "a text");
+  return readFiles(inFolder(folder), fullSize);
+}
 
 function readFiles(files: CaseFiles, fullSize: boolean): GoldenCase {
   const { folder } = files;
@@ -262,5 +265,7 @@ export const readActual = (folder: string, id: string): SafetensorsFile =>
 export const hasActual = (folder: string, id: string): boolean =>
   kindOf(actualPath(folder, id)) !== "nothing";
 
-const actualPath = (folder: string, id: string): string =>
-  `${folder}/${caseId(id, { file: folder, field: "id" })}/${ACTUAL}`;
+function actualPath(folder: string, id: string): string {
+  checkGiven("the results of a case", { folder }, "a text");
+  return `${folder}/${caseId(id, { file: folder, field: "id" })}/${ACTUAL}`;
+}

@@ -1,6 +1,8 @@
 // Model folders of Hugging Face: config.json, and weights in one file or in several with an index, as `save_pretrained` writes them.
+
 import { kindOf, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
+import { checkGiven } from "../../tensor/given.ts";
 import { type JsonObject, parseJson } from "../json.ts";
 import { otherFormat } from "../other-formats.ts";
 import { TensorFile } from "../tensor-file.ts";
@@ -78,6 +80,7 @@ export class Pretrained extends TensorFile {
  * them is read. Throws a LoadError that names the file with a problem.
  */
 export function openPretrained(folder: string): Pretrained {
+  checkGiven("openPretrained", { folder }, "a text");
   const kind = kindOf(folder);
   if (kind !== "folder") {
     const problem = kind === "file" ? "is a file; name the folder that it is in" : "does not exist";

@@ -8,7 +8,6 @@ import { type ImageSize, type Raster, type ResizeFilter, resizeNearest, resizeRa
 import {
   type CropRounding,
   centerCrop,
-  clipNormalization,
   clipNormalizations,
   imageTensor,
   type Normalization,
@@ -45,7 +44,7 @@ const square = (side: number): ImageSize => ({ width: side, height: side });
 /** open_clip's preprocessing for evaluation: `image_transform(size, is_train=False)`. */
 export const openClipPreprocessing = (
   size: number,
-  normalization: Normalization = clipNormalization,
+  normalization: Normalization = clipNormalizations.openai,
 ): ImagePreprocessing => ({
   convert: "last",
   resize: { shortSide: size },
@@ -64,7 +63,7 @@ export const clipPreprocessing = (size: number, cropSize = size): ImagePreproces
   crop: square(cropSize),
   rounding: "down",
   scale: 1 / 255,
-  normalization: clipNormalization,
+  normalization: clipNormalizations.openai,
 });
 
 /**

@@ -22,7 +22,10 @@ async function decoded(source: ByteSource, name: string): Promise<DecodedImage> 
   return DECODERS[format](source.read(0, source.size), name);
 }
 
-/** The samples of a file as it holds them, alpha and 16 bits included. */
+/**
+ * The samples of a file as it holds them, alpha and 16 bits included: what `imagePreprocessor` takes to do the steps of a release bit for bit.
+ * `readImageFile` gives the 8-bit pixels of one mode, which every other function of images takes.
+ */
 export async function decodeImageFile(path: string): Promise<DecodedImage> {
   const file = openFile(path);
   try {
@@ -52,7 +55,7 @@ export async function readImage(bytes: FileContent, mode: ImageMode = "RGB", nam
 }
 
 /**
- * `readImage` of a file. Throws as `readImage` does. A file that is too large, or of another format, is refused before it is
+ * `readImage` of a file, by its path; `readImage` takes bytes that are in memory already, as in a page. Throws as `readImage` does. A file that is too large, or of another format, is refused before it is
  * read.
  */
 export async function readImageFile(path: string, mode: ImageMode = "RGB"): Promise<Image> {

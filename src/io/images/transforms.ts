@@ -76,15 +76,15 @@ export interface Normalization {
   readonly std: readonly number[];
 }
 
-/** The means and standard deviations that CLIP was trained with (openai/CLIP, clip.py). */
-export const clipNormalization: Normalization = {
-  mean: [0.48145466, 0.4578275, 0.40821073],
-  std: [0.26862954, 0.26130258, 0.27577711],
-};
-
-/** The means and standard deviations of released ViT-L/14 towers, as open_clip lists them by checkpoint (open_clip/pretrained.py). [image.presets] */
+/**
+ * The means and standard deviations of released ViT-L/14 towers, as open_clip lists them by checkpoint (open_clip/pretrained.py). Those of
+ * `openai` are CLIP's own (openai/CLIP, clip.py), as in `imageTensor(image, clipNormalizations.openai)`. [image.presets]
+ */
 export const clipNormalizations = {
-  openai: clipNormalization,
+  openai: {
+    mean: [0.48145466, 0.4578275, 0.40821073],
+    std: [0.26862954, 0.26130258, 0.27577711],
+  },
   laion2b_s32b_b82k: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
 } as const satisfies Readonly<Record<string, Normalization>>;
 

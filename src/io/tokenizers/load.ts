@@ -1,6 +1,8 @@
 // Tokenizers in folders, as `save_pretrained` of transformers writes them.
+
 import { kindOf } from "#host";
 import { LoadError, RuleError } from "../../tensor/errors.ts";
+import { checkGiven } from "../../tensor/given.ts";
 import { refuse } from "../fields.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { loadRenderer } from "./chat.ts";
@@ -107,6 +109,7 @@ function checkTokens(special: readonly string[], pad: string | null): void {
 
 /** A folder, or a model of SentencePiece by itself. */
 function kindOfTokenizer(path: string): "folder" | "file" {
+  checkGiven("loadTokenizer", { path }, "a text");
   const kind = kindOf(path);
   if (kind === "nothing") throw new LoadError(`cannot open ${path}: it does not exist  [io.file-errors]`);
   if (kind === "file" && !path.endsWith(".model"))

@@ -37,6 +37,12 @@ const wrongField = (value: Fields): [name: string, values: readonly unknown[]] |
 export const isConvention = (value: unknown): boolean =>
   Object(value) === value && wrongField(value as Fields) === undefined;
 
+/** Throws a RangeError unless an argument has a member that all results of `maker` have, such as "a difference of differenceOf". */
+export function checkMade(caller: string, value: unknown, member: string, maker: string): void {
+  if (Object(value) === value && Reflect.has(value as object, member)) return;
+  throw new RangeError(`${caller} takes ${maker}, not ${shown(value)}.`); // [mask.input]
+}
+
 /** Throws a RangeError where a value lacks a field of a convention, or has another value there. [mask.input] */
 export function checkConvention(convention: unknown): void {
   const fields: Fields = Object(convention);

@@ -1,17 +1,9 @@
 // The tables of a language model's vocabulary, and their resizing: `resize_token_embeddings` of transformers.
 import type { Embedding } from "../../nn/embedding.ts";
 import type { Linear } from "../../nn/linear.ts";
-import {
-  type Check,
-  checked,
-  checkValue,
-  count,
-  notNegative,
-  oneOf,
-  optional,
-} from "../../nn/options.ts";
-import { seed } from "../../nn/train-mode.ts";
+import { type Check, checked, checkValue, count, notNegative, oneOf, optional } from "../../nn/options.ts";
 import { constant, Parameter } from "../../nn/parameter.ts";
+import { seed } from "../../nn/train-mode.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
 import { generator } from "../../tensor/random.ts";

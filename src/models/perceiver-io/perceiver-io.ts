@@ -75,9 +75,7 @@ const checks: { readonly [K in keyof PerceiverIOOptions]-?: Check } = {
   numLatents: optional(count()),
   numLatentChannels: optional(count()),
   finalProject: optional(flag),
-  finalProjectOutChannels: optional(
-    nullable(count()),
-  ),
+  finalProjectOutChannels: optional(nullable(count())),
   perceiverEncoderKwargs: kwargs,
   perceiverDecoderKwargs: kwargs,
   inputPreprocessors: optional(modules),

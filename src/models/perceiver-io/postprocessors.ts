@@ -1,7 +1,17 @@
 // Postprocessors of Perceiver IO, with the names and defaults of JOBR0/PerceiverIO_Pytorch (io_processors/postprocessors.py).
 import type { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
-import { type Check, checked, count, flag, oneOf, optional, passing, positive, whole } from "../../nn/options.ts";
+import {
+  type Check,
+  checked,
+  count,
+  flag,
+  oneOf,
+  optional,
+  passing,
+  positive,
+  whole,
+} from "../../nn/options.ts";
 import { constant, Parameter, varianceScaling } from "../../nn/parameter.ts";
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
 import { checkMember } from "../../tensor/given.ts";
@@ -56,7 +66,10 @@ export interface ImagePostprocessorOptions {
 const isSide = count().accepts;
 const size = optional(count());
 const imageChecks: { readonly [K in keyof ImagePostprocessorOptions]-?: Check } = {
-  imgSize: passing(`a height and a width, each ${count().wanted}`, (v) => Array.isArray(v) && v.length === 2 && v.every(isSide)),
+  imgSize: passing(
+    `a height and a width, each ${count().wanted}`,
+    (v) => Array.isArray(v) && v.length === 2 && v.every(isSide),
+  ),
   inputChannels: size,
   postprocType: optional(oneOf(["pixels", "patches"])), // [perceiverio.image-output]
   spatialUpsample: size,

@@ -1,4 +1,5 @@
 // Image towers of CLIP from folders of transformers and of open_clip, and from files of weights.
+
 import { kindOf } from "#host";
 import type { FieldLocation } from "../../io/fields.ts";
 import { integer, object, optional, orNull } from "../../io/fields.ts";
@@ -26,6 +27,7 @@ import type { StateDictReport } from "../../nn/loading/report.ts";
 import { type Check, checked, count, optional as may, oneOf } from "../../nn/options.ts";
 import { loadStateDict } from "../../nn/state-dict.ts";
 import { LoadError, RuleError, ShapeError } from "../../tensor/errors.ts";
+import { checkGiven } from "../../tensor/given.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { activationName, inside, numberOrDefault, readMembers } from "../configurations/configuration.ts";
 import { type OpenClipHints, openClipConfiguration, openClipShapes } from "./open-clip.ts";
@@ -215,6 +217,7 @@ function openFileOfWeights(path: string, { tokens, ...hints }: LoadClipOptions):
 }
 
 function open(path: string, options: LoadClipOptions): Opened {
+  checkGiven("loadClip", { path }, "a text");
   const kind = kindOf(path);
   if (kind === "nothing") throw new LoadError(`cannot open ${path}: it does not exist  [io.file-errors]`);
   if (kind === "file") return openFileOfWeights(path, options);

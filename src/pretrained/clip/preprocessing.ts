@@ -19,7 +19,7 @@ import {
   openClipPreprocessing,
 } from "../../io/images/preprocessing.ts";
 import type { ImageSize, ResizeFilter } from "../../io/images/resize.ts";
-import { clipNormalization, type Normalization } from "../../io/images/transforms.ts";
+import { clipNormalizations, type Normalization } from "../../io/images/transforms.ts";
 import type { Json, JsonObject } from "../../io/json.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { inside, readMembers, unsupported } from "../configurations/configuration.ts";
@@ -115,8 +115,8 @@ export function clipImageProcessor(config: JsonObject, at: FieldLocation): Image
   const usual = clipPreprocessing(224);
   const on = (given: boolean | null | undefined): boolean => given ?? true; // [clipfile.processor]
   const normalization: Normalization = {
-    mean: read.imageMean ?? clipNormalization.mean,
-    std: read.imageStd ?? clipNormalization.std,
+    mean: read.imageMean ?? clipNormalizations.openai.mean,
+    std: read.imageStd ?? clipNormalizations.openai.std,
   };
   return {
     convert: on(read.doConvertRgb) ? "first" : "never",
@@ -180,7 +180,7 @@ export function openClipImageProcessor(
     at,
   );
   return openClipPreprocessing(size, {
-    mean: read.mean ?? clipNormalization.mean,
-    std: read.std ?? clipNormalization.std,
+    mean: read.mean ?? clipNormalizations.openai.mean,
+    std: read.std ?? clipNormalizations.openai.std,
   });
 }

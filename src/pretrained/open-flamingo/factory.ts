@@ -8,8 +8,8 @@ import { OpenFlamingo, type OpenFlamingoOptions } from "../../models/open-flamin
 import { FlamingoLayer } from "../../models/open-flamingo/flamingo-layer.ts";
 import { FLAMINGO_TOKENS } from "../../models/open-flamingo/tokens.ts";
 import { type Check, checked, nullable, object, optional, passing } from "../../nn/options.ts";
-import { seed } from "../../nn/train-mode.ts";
 import { initialize } from "../../nn/state-dict.ts";
+import { seed } from "../../nn/train-mode.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { loadClip } from "../clip/load.ts";

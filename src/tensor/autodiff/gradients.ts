@@ -15,7 +15,7 @@ function idIn(ids: Readonly<Record<string, number>>, name: string, kind: string)
 }
 
 /** The name of the output with the gradient of a leaf. */
-export const gradientOf = (leaf: string): string => `grad ${leaf}`;
+export const gradientOf = (leaf: string): string => `grad ${String(leaf)}`;
 
 export interface GradientOptions {
   /** Names of scopes whose derivative becomes a scope as well, `<name>Vjp`, for backends with a fused kernel for it. */

@@ -100,7 +100,7 @@ export const gelu: Unary = unary("gelu", elementwise.gelu);
  */
 export const relu: Unary = unary("relu", elementwise.relu);
 /**
- * 1 where x > 0, 0 elsewhere. Its derivative is 0.
+ * 1 where x > 0, 0 elsewhere: the derivative of `relu`. Its own derivative is 0.
  * Shapes: x `...` → `...`.
  */
 export const positive: Unary = unary("positive", elementwise.positive);

@@ -172,7 +172,8 @@ export function record(
 
 /**
  * Continues a program: `at` gives its nodes as symbolic tensors, so that rewrites are written in the same ops. The outputs of the
- * result are those that `f` returns. Throws a ShapeError if these are no tensors.
+ * result are those that `f` returns: `extend(program, (at) => ({ loss: sumAll(square(at(program.outputs.y))) }))`. Throws a ShapeError if these are no
+ * tensors.
  */
 export function extend(program: Program, f: (at: (id: number) => Tensor) => Record<string, Tensor>): Program {
   checkMember("extend", { program }, "nodes", "a program, as record returns it");

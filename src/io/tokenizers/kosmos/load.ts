@@ -1,7 +1,7 @@
 // The two tokenizers of Kosmos: T5's vocabulary, which kosmosx and KOSMOS_reimplementation read, and that of KOSMOS-1 in unilm.
 import { kindOf } from "#host";
 import { Bug, LoadError, RuleError } from "../../../tensor/errors.ts";
-import { checkMember } from "../../../tensor/given.ts";
+import { checkGiven, checkMember } from "../../../tensor/given.ts";
 import { quoted, utf8 } from "../../wording.ts";
 import { readBytes } from "../folder.ts";
 import { loadTokenizer } from "../load.ts";
@@ -135,6 +135,7 @@ export async function loadKosmosTokenizer(
   { preset }: LoadKosmosTokenizerOptions = {},
 ): Promise<KosmosTokenizer> {
   checkPreset(preset);
+  checkGiven("loadKosmosTokenizer", { folder }, "a text");
   if (kindOf(folder) !== "folder")
     throw new LoadError(`cannot open ${folder}: name the folder of a tokenizer  [io.file-errors]`);
   const found = findModel(folder);

@@ -51,7 +51,10 @@ const size = optional(count());
 const isSide = count().accepts;
 const checks: { readonly [K in keyof ImagePreprocessorOptions]-?: Check } = {
   ...encodingChecks,
-  imgSize: passing(`a height and a width, each ${count().wanted}`, (v) => Array.isArray(v) && v.length === 2 && v.every(isSide)),
+  imgSize: passing(
+    `a height and a width, each ${count().wanted}`,
+    (v) => Array.isArray(v) && v.length === 2 && v.every(isSide),
+  ),
   numFrames: size,
   inputChannels: size,
   prepType: optional(oneOf(PREP_TYPES)),

@@ -7,6 +7,7 @@ import { LayerNorm } from "../../../nn/norms/layer-norm.ts";
 import {
   type Check,
   checked,
+  checkObject,
   count,
   inner,
   layers as layerCount,
@@ -309,7 +310,9 @@ export class CLIPVisionModel implements ClipTower {
 export class CLIPVisionModelWithProjection extends CLIPVisionModel {
   visual_projection: Linear<"d", "o">;
 
-  constructor({ projectionDim = 512, ...options }: CLIPVisionProjectionOptions = {}) {
+  constructor(given: CLIPVisionProjectionOptions = {}) {
+    checkObject("CLIPVisionModelWithProjection", given);
+    const { projectionDim = 512, ...options } = given;
     super(options);
     checked("CLIPVisionModelWithProjection", { projectionDim }, { projectionDim: count() });
     const { width } = this;
