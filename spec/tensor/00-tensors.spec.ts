@@ -143,7 +143,7 @@ test("[tensor.values] data that is longer than its shape, and a shape that is no
     ),
     [() => new Tensor([-1]), /\[-1\] is not a shape/],
     [() => new Tensor([0.5]), /\[0\.5\] is not a shape/],
-    [() => new Tensor("3" as never), /^\[3\] is not a shape: give a list of whole numbers from 0 up/],
+    [() => new Tensor("3" as never), /^\[3\] is not a shape: give whole numbers from 0 up/],
     [() => new Tensor(undefined as never), /^\[undefined\] is not a shape/],
     [() => new Int([2], [1, 2] as never), /Int and Bool a typed array/],
     [() => named(3 as never, new Tensor([1])), /a pattern is a text such as .*, not number/],

@@ -51,7 +51,7 @@ export function checkShape(shape: Shape): void {
   if (Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0)) return;
   const shown: readonly unknown[] = [shape].flat().slice(0, 8);
   throw new ShapeError(
-    `[${shown.map(String).join(" ")}] is not a shape: give a list of whole numbers from 0 up  [tensor.values]`,
+    `[${shown.map(String).join(" ")}] is not a shape: give whole numbers from 0 up  [tensor.values]`,
   );
 }
 
