@@ -25,6 +25,7 @@ import {
   visibilityOf,
   zeroedRows,
 } from "../../src/entries/masks.ts";
+import { isConvention } from "../../src/masks/conventions/check.ts";
 import { distinguishingExample, tour, workedExample } from "../../src/masks/drawing/tour.ts";
 
 const { immediate, "all-previous": allPrevious } = conventions;
@@ -462,6 +463,8 @@ test("[mask.input] a convention whose fields have other values, or a name in its
         text,
       );
   for (const convention of every) for (const call of calls) expect(() => call(convention)).not.toThrow();
+  for (const value of [null, undefined, 3, "immediate", [], {}]) expect(isConvention(value)).toBe(false);
+  for (const convention of every) expect(isConvention(convention)).toBe(true);
   refused(
     () => textTime(where, "first" as "next"),
     'numbering is "inclusive" or "exclusive" or "next", not "first".',

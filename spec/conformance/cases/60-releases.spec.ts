@@ -264,6 +264,9 @@ test("[compare.raises] what the release accepts, and what is no tensor, has no m
   expect(releaseMessage(shapeRefusal(() => cross.forward(randomTensor([1, 2, 4]), 3 as never)))).toBe(null);
   const decoder = { vocabSize: 8, width: 8, dropPathRate: 2 }; // torchscale's DropPath keeps any number
   expect(releaseMessage(refusal(() => new MagnetoDecoder(decoder)))).toBe(null);
+  const deep = { dim: 8, heads: 1, dimHead: 4, numTokens: 9 }; // Python's range takes any integer
+  for (const depth of [10_001, -1])
+    expect(releaseMessage(refusal(() => new FlamingoPaLM({ ...deep, depth })))).toBe(null);
   expect(releaseMessage(new RuleError("no", "options.values"))).toBe(null);
   expect(releaseMessage(new RuleError("no", "constructor", { name: "x" }))).toBe(null);
   expect(releaseMessage(new ShapeError("no"))).toBe(null);

@@ -179,6 +179,9 @@ test.each([
   ["50c 2pm 6ft 4x4 21st-century -5 _x_", "50c 2pm 6ft 4x4 21st-century -5 _ x _"],
   ["the U.S.-based Mr. Smith, etc. b. The end", "the u.s.-based mr. smith etc. b the end"],
   ["(555) 555-1234 1 1/2 5.5-inch and/or AT&T", "-lrb-555-rrb- 555-1234 1 1/2 5.5-inch and/or at&t"],
+  ["donn't inn't don't", "donn t inn t do n't"],
+  ["a \u00ad b c\u00add e &nbsp; f&nbsp;g h\u0080i", "a b cd e f g h $ i"],
+  ["a -- b --- c ---- d ----- e", "a b c d ----- e"],
 ])("[score.caption-kinds] %j", (caption, tokens) => expect(captionTokens(caption)).toBe(tokens));
 
 describe("long lines", () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { Bug, ShapeError } from "../../../src/tensor/errors.ts";
 import { add, mul, square, tanh } from "../../../src/tensor/ops/functions.ts";
 import { tap } from "../../../src/tensor/program/apply.ts";
+import { constant } from "../../../src/tensor/program/constants.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { withTaps } from "../../../src/tensor/program/program.ts";
 import { record } from "../../../src/tensor/program/record.ts";
@@ -92,6 +93,8 @@ describe("leaves", () => {
     expect(warnings).toEqual([expect.stringMatching(/constant of shape \[50 100\] is neither an input nor/)]);
     expect(record(f, { model, inputs: { forgotten } }).warnings).toEqual([]);
     expect(record(f).warnings).toEqual([]); // without a model there are no parameters to compare with
+    const angles = constant(randomTensor<"i j">([50, 100], 4)); // as the cosines of rotary embeddings are
+    expect(record(() => ({ a: add(model.held, angles) }), { model }).warnings).toEqual([]);
   });
 
   test("[replay.bind] other values replace those of a leaf; wrong names and shapes are errors", () => {

@@ -46,6 +46,9 @@ describe("rewriting", () => {
     expect(extend(p, () => ({ again: mul(x, y) })).nodes.length).toBe(4); // x and y are known: no new leaves
     expectSame(evaluate(q).outputs.sum as Tensor, add(mul(x, y), x));
     expect(() => extend(p, (at) => ({ out: at(99) }))).toThrow(/3 nodes has no node 99/);
+    const tapped = record(() => ({ out: tap({}, "y", mul(x, y)) }), { inputs: { x, y } });
+    expect(Object.keys(tapped.taps)).toHaveLength(1);
+    expect(extend(tapped, (at) => ({ x: at(0) })).taps).toEqual(tapped.taps);
     const warned = { ...p, warnings: ["a warning of the recording"] };
     expect(extend(warned, (at) => ({ x: at(0) })).warnings).toEqual(["a warning of the recording"]);
   });
