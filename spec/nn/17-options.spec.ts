@@ -1007,6 +1007,21 @@ test("[options.missing] what is missing is named with what it must be, in the wo
   );
 });
 
+test("[options.missing] Fourier features without bands are refused as generate_fourier_features(pos) of JOBR0/PerceiverIO_Pytorch at 64947cf", () => {
+  const grid = linearPositions([3]);
+  const message = (options: object) => releaseMessage(refusal(() => fourierFeatures(grid, options as never)));
+  const needsBands =
+    "TypeError: generate_fourier_features() missing 1 required positional argument: 'num_bands'";
+  expect(message({})).toBe(needsBands);
+  expect(message({ maxResolution: [4] })).toBe(needsBands);
+  expect(message({ bands: 2 })).toBe(null); // max_resolution has a default there
+  expect(message({ numBands: 2 })).toBe(null); // its own name of the argument
+  expect(message({ bands: 2, maxResolution: [4], concatPos: true })).toBe(null);
+  expect(message({ width: 2 })).toBe(
+    "TypeError: generate_fourier_features() got an unexpected keyword argument 'width'",
+  );
+});
+
 test("[options.values] values that the release refuses are refused in its words", () => {
   const flamingo = { ...head, numTokens: 9, depth: 1 };
   const power = "ZeroDivisionError: 0.0 cannot be raised to a negative power";

@@ -26,20 +26,37 @@ const CALLS: ReadonlyMap<string, PythonCall> = new Map<string, PythonCall>([
   ["fourierFeatures", ["generate_fourier_features", "positional"]],
 ]);
 
-/** Python's error for an argument that a call does not have; null for a call that no release has. */
+/** Options of `fourierFeatures` that the release calls by another name, or has a default for (null). */
+const FOURIER: ReadonlyMap<string, string | null> = new Map([
+  ["bands", "num_bands"],
+  ["maxResolution", null],
+]);
+/** Arguments of the release that are no options of `fourierFeatures` under this name. */
+const FOURIER_ARGUMENTS: readonly string[] = ["num_bands", "concat_pos"];
+
+/** Python's error for an argument that a call does not have; null for a call that no release has, and for an argument of the release. */
 export function unexpectedArgument({ caller, name }: { caller: string; name: string }): string | null {
   const [call] = CALLS.get(caller) ?? [];
-  return call === undefined
+  const argument = snakeCase(name);
+  const isKnown = caller === "fourierFeatures" && FOURIER_ARGUMENTS.includes(argument);
+  return call === undefined || isKnown
     ? null
-    : `TypeError: ${call}() got an unexpected keyword argument '${snakeCase(name)}'`;
+    : `TypeError: ${call}() got an unexpected keyword argument '${argument}'`;
 }
 
-/** Python's error for arguments that are left out; null for a call that no release has. */
+/** The argument of the release that an option is; null where the release has a default. */
+const argumentOf = (caller: string, name: string): string | null => {
+  const renamed = caller === "fourierFeatures" ? FOURIER.get(name) : undefined;
+  return renamed === undefined ? snakeCase(name) : renamed;
+};
+
+/** Python's error for arguments that are left out; null for a call that no release has, or whose arguments all have a default there. */
 export function missingArguments(facts: { caller: string; names: readonly string[] }): string | null {
   const { caller, names } = facts;
   const [call, takes] = CALLS.get(caller) ?? [];
-  if (call === undefined) return null;
-  const quoted = names.map((name) => `'${snakeCase(name)}'`);
+  const missing = names.map((name) => argumentOf(caller, name)).filter((name) => name !== null);
+  if (call === undefined || missing.length === 0) return null;
+  const quoted = missing.map((name) => `'${name}'`);
   const last = quoted.pop();
   const list = [
     quoted.join(", "),
@@ -47,8 +64,8 @@ export function missingArguments(facts: { caller: string; names: readonly string
     quoted.length > 0 ? " and " : "",
     last,
   ];
-  const noun = names.length === 1 ? "argument" : "arguments";
-  return `TypeError: ${call}() missing ${names.length} required ${takes} ${noun}: ${list.join("")}`;
+  const noun = missing.length === 1 ? "argument" : "arguments";
+  return `TypeError: ${call}() missing ${missing.length} required ${takes} ${noun}: ${list.join("")}`;
 }
 
 type ValueError = (value: unknown) => string | null;
