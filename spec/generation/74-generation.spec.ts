@@ -609,6 +609,28 @@ test("[generate.rows] [mask.step-beams] a cache has the text of its rows, and a 
   ]); // biome-ignore format: a table
 });
 
+test("[generate.rows] [mask.step-beams] rows that change places see the images of the text that they continue", async () => {
+  const picture = heldOut.slice(0, 1);
+  const writer = model.flamingo.withMedia({ images: asSequences([picture, picture]) });
+  const number = VOCABULARY.indexOf(NUMBERS[0]);
+  const [shown, hidden] = [
+    [IMAGE, number],
+    [number + 1, number + 2],
+  ];
+  const next = [number + 3, number + 4];
+  const logits = async (prompts: (readonly number[])[], from: readonly number[] | null) => {
+    const steps = new CachedSteps(writer, reference("float64"));
+    const prompt = prefill(prompts, STOP);
+    await steps.step(prompt);
+    return [...(await steps.step(following(prompt, next, STOP, from))).flat()];
+  };
+  const expected = await logits([hidden, shown], null);
+  const found = await logits([shown, hidden], [1, 0]);
+  for (const [i, x] of found.entries()) expect(Math.abs(x - (expected[i] ?? Number.NaN))).toBeLessThan(1e-12);
+  const unmoved = await logits([shown, hidden], null);
+  expect(Math.max(...unmoved.map((x, i) => Math.abs(x - (expected[i] ?? 0))))).toBeGreaterThan(1e-3);
+});
+
 test("[generate.branch] what is closed frees its own memory: a branch without a step none, the others their caches", async () => {
   const backend = await simd({ threads: 1 });
   const used = () => backend.store?.usage().used ?? Number.NaN;

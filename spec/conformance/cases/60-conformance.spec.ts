@@ -357,13 +357,29 @@ describe("[compare.probes] a full-size tensor", () => {
   test("[compare.probes] equal tensors pass", () => expect(judged(() => {})).toBe(true));
   test("[compare.probes] a probed element that differs fails", () =>
     expect(judged((x) => x.fill((x[500] ?? 0) + 1e-3, 500, 501))).toBe(false));
-  test("[compare.probes] other elements that differ fail by the norm", () =>
-    expect(judged((x) => x.fill(2, 100, 130))).toBe(false));
+  test("[compare.probes] other elements that differ fail by the norm, though their sum is the same", () =>
+    expect(judged((x) => x.set([(x[100] ?? 0) + 2, (x[101] ?? 0) - 2], 100))).toBe(false));
   test("[compare.probes] signs that differ fail by the sum", () => {
     const withOtherSigns = (x: Float64Array) => {
       for (let i = 1; i < 999; i += 2) if (i !== 3) x[i] = -(x[i] ?? 0);
     };
     expect(judged(withOtherSigns)).toBe(false);
+  });
+  test("[compare.probes] the error of a probe is relative to its value where that is above the root mean square", () => {
+    const x = new Float64Array(1000).fill(1).fill(10, 3, 4);
+    const index = Array.from({ length: 256 }, (_, i) => i);
+    const large = {
+      shape: [1000],
+      index,
+      value: index.map((i) => x[i] ?? 0),
+      sum: 1009,
+      norm: Math.sqrt(999 + 100),
+    };
+    const passes = (by: number) => {
+      const moved = x.slice().fill(10 * (1 + by), 3, 4);
+      return compareProbes("probes.out", new Tensor([1000], view(moved, [1000])), large, 1e-6).passed;
+    };
+    expect([passes(0.9e-6), passes(1.1e-6)]).toEqual([true, false]);
   });
   test("[compare.probes] another shape fails", () => expect(judged(() => {}, [1000])).toBe(false));
   test("[compare.nan] a NaN that no probe meets fails, and is named", () => {
