@@ -16,7 +16,6 @@ export {
 export { FlamingoPaLM, type FlamingoPaLMOptions } from "./models/flamingo/flamingo-palm.ts";
 export type { ImageEncoder, Media } from "./models/flamingo/media.ts";
 export type { ParameterSetName } from "./models/flamingo/names.ts";
-export { parameterSets } from "./models/flamingo/parameter-sets.ts";
 export { type FlamingoBehaviour, type ProfileName, profiles } from "./models/flamingo/profiles.ts";
 export type { KosmosImages, KosmosInputs, KosmosOutputs } from "./models/kosmos/inputs.ts";
 export { Kosmos, type KosmosMode, type KosmosOptions } from "./models/kosmos/kosmos.ts";

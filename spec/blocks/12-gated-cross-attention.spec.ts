@@ -69,12 +69,12 @@ function equalsTheLoop(
   { b, l, m, r, seed, last }: { b: number; l: number; m: number; r: number; seed: number; last: boolean },
   emptyRowFeedForward: "run" | "skip",
 ): void {
-  const model = block({ onlyAttendImmediateMedia: last, emptyRowFeedForward }, seed);
+  const convention = conventions[last ? "immediate" : "all-previous"];
+  const model = block({ convention: { ...convention, emptyRowFeedForward } }, seed);
   const [x, media, mediaLocations] = [text(b, l), images(b, m, r), randomLocations(b, l, seed)];
   const expected = list<Mat>(x).map((tokens, i) => {
     const located = Array.from({ length: l }, (_, j) => mediaLocations.flat()[i * l + j] === 1);
-    const rule = last ? immediate : allPrevious;
-    const visibility = visibilityOf(located, r, rule);
+    const visibility = visibilityOf(located, r, last ? immediate : allPrevious);
     const sees = (token: number) =>
       Array.from({ length: m * r }, (_, s) => s).some((s) => visibility.allowed(token, s));
     const fed = (token: number) => emptyRowFeedForward === "run" || sees(token);
@@ -120,7 +120,8 @@ test("[gate.ff] with both gates open the feed-forward reads attention's output",
 
 test("[gate.ff] replay equals eager", async () => {
   for (const emptyRowFeedForward of ["run", "skip"] as const) {
-    const [model, x, media] = [block({ emptyRowFeedForward }), text(2, 5), images(2, 2, 3)];
+    const convention = { ...conventions.immediate, emptyRowFeedForward };
+    const [model, x, media] = [block({ convention }), text(2, 5), images(2, 2, 3)];
     const mediaLocations = locations(".I.II", "..I..");
     await replayEqualsEager(() => model.forward(x, media, { mediaLocations }), {
       model,
@@ -175,7 +176,9 @@ test("[gate.empty-row-feed-forward] skip drops the feed-forward of tokens whose 
     ({ b, l, m, r, seed, convention }) => {
       const [x, media, mediaLocations] = [text(b, l), images(b, m, r), randomLocations(b, l, seed)];
       const out = (emptyRowFeedForward: "run" | "skip") =>
-        block({ convention, emptyRowFeedForward }, seed).forward(x, media, { mediaLocations });
+        block({ convention: { ...convention, emptyRowFeedForward } }, seed).forward(x, media, {
+          mediaLocations,
+        });
       const [skip, run] = [out("skip"), out("run")];
       const without = empty(mediaLocations, m, convention);
       expect(differing(run, skip)).toEqual(without);
@@ -253,15 +256,6 @@ test("[gate.empty-row-feed-forward] the feed-forward runs on the rows on which M
   }
 });
 
-test("[gate.empty-row-feed-forward] without the option the convention decides", () => {
-  const [x, media, mediaLocations] = [text(1, 4), images(1, 1, 2), locations("..I.")];
-  for (const convention of Object.values<Convention>(conventions)) {
-    const own = block({ convention }).forward(x, media, { mediaLocations });
-    const { emptyRowFeedForward } = convention;
-    expectSame(own, block({ convention, emptyRowFeedForward }).forward(x, media, { mediaLocations }));
-  }
-});
-
 test("[gate.visibility] a visibility that was computed before gives the same numbers as the locations", () => {
   const [x, media, mediaLocations] = [text(2, 5), images(2, 2, 3), locations(".I.II", "..I..")];
   for (const convention of Object.values<Convention>(conventions)) {
@@ -294,7 +288,9 @@ test("[gate.visibility] a visibility of other sizes is refused", () => {
 
 test("[gate.empty-row-feed-forward] without locations there is nothing to skip", () => {
   const [x, media] = [text(1, 3), images(1, 1, 2)];
-  const [skip, run] = (["skip", "run"] as const).map((emptyRowFeedForward) => block({ emptyRowFeedForward }));
+  const [skip, run] = (["skip", "run"] as const).map((emptyRowFeedForward) =>
+    block({ convention: { ...conventions.immediate, emptyRowFeedForward } }),
+  );
   expectSame(
     (skip as GatedCrossAttentionBlock).forward(x, media),
     (run as GatedCrossAttentionBlock).forward(x, media),
@@ -302,7 +298,7 @@ test("[gate.empty-row-feed-forward] without locations there is nothing to skip",
 });
 
 test("[gate.attn] a batch equals its rows one by one", () => {
-  const model = block({ emptyRowFeedForward: "skip" });
+  const model = block({ convention: { ...conventions.immediate, emptyRowFeedForward: "skip" } });
   const forward = (x: Tensor<"b l d">, media: Tensor<"b m r e">, mediaLocations: Bool<"b l">) =>
     model.forward(x, media, { mediaLocations });
   aBatchEqualsItsRows(forward, text(3, 5), images(3, 2, 2), locations(".I.I.", "..I..", "....."));
@@ -344,11 +340,11 @@ test("[gate.attn] one more image without a token changes nothing, and no token d
   aPrefixGivesThePrefix(forward, 5);
 });
 
-test("[gate.empty-row-feed-forward] the block and its attention have one convention", () => {
-  for (const options of [{}, { emptyRowFeedForward: "skip" }, { onlyAttendImmediateMedia: false }] as const) {
-    const { options: own, attn } = new GatedCrossAttentionBlock({ ...small, ...options });
-    expect(attn.options.convention).toBe(own.convention);
-    expect(own.convention.emptyRowFeedForward).toBe("emptyRowFeedForward" in options ? "skip" : "run");
+test("[gate.empty-row-feed-forward] the feed-forward of a block without a convention runs on tokens without an image", () => {
+  const [x, media, mediaLocations] = [text(1, 4), images(1, 1, 2), locations("..I.")];
+  for (const onlyAttendImmediateMedia of [undefined, false]) {
+    const model = gates(block({ onlyAttendImmediateMedia }), 0.5, -0.5);
+    expect(differing(x, model.forward(x, media, { mediaLocations }))).toEqual([[true, true, true, true]]);
   }
 });
 

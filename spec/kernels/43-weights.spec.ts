@@ -129,8 +129,8 @@ describe("16-bit weights", () => {
 /** A model with a table that is looked up, and a head that multiplies by the same table or by one of its own. */
 function languageModel(tied: boolean, rows: number, width: number) {
   const embedding = new Embedding("d", rows, width);
-  const tiedTo = tied ? (embedding.weight as unknown as Tensor<"o i">) : null;
-  const head = new Linear("d -> n", width, rows, { bias: false, tiedTo });
+  const head = new Linear("d -> n", width, rows, { bias: false });
+  if (tied) head.weight = embedding.weight as unknown as Tensor<"o i">;
   return new (class Model {
     embedding = embedding;
     head = head;

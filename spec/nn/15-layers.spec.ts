@@ -9,12 +9,12 @@ import { simd } from "../../src/kernels/simd/index.ts";
 import { ACTIVATIONS, type ActivationName, activation } from "../../src/nn/activations.ts";
 import { attention } from "../../src/nn/attention/attention.ts";
 import { Dropout, DropPath } from "../../src/nn/dropout.ts";
-import { Embedding } from "../../src/nn/embedding.ts";
+import { Embedding, PaddedEmbedding } from "../../src/nn/embedding.ts";
 import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear, type LinearOptions } from "../../src/nn/linear.ts";
 import { BatchNorm2d } from "../../src/nn/norms/batch-norm.ts";
 import { LayerNorm, normalize, PaLMLayerNorm, RMSNorm } from "../../src/nn/norms/layer-norm.ts";
-import { uniform } from "../../src/nn/parameter.ts";
+import { normal, uniform } from "../../src/nn/parameter.ts";
 import { initialize, parameterNames, stateDict } from "../../src/nn/state-dict.ts";
 import { setTraining } from "../../src/nn/train-mode.ts";
 import { gradientOf, gradients } from "../../src/tensor/autodiff/gradients.ts";
@@ -147,7 +147,7 @@ test("[embedding.padding] the padding row has its value, and no gradient through
     [2, 2, 3],
   ]);
   const gradient = (paddingId: number | null) => {
-    const layer = weighted(new Embedding("d", 4, 2, { paddingId }), 3);
+    const layer = weighted(new PaddedEmbedding("d", 4, 2, { paddingId }), 3);
     const table = list<Vec>(layer.weight);
     expect(valuesOf(layer.forward(ids))).toEqual([...ids.flat()].flatMap((id) => [...(table[id] ?? [])]));
     const program = record(() => ({ loss: sumAll(layer.forward(ids)) }), { model: layer });
@@ -158,25 +158,25 @@ test("[embedding.padding] the padding row has its value, and no gradient through
   expect(gradient(2)).toEqual([1, 1, 1, 1, 0, 0, 1, 1]);
   expect(gradient(0)).toEqual([0, 0, 1, 1, 3, 3, 1, 1]);
   for (const paddingId of [-1, 4, 0.5])
-    expect(refusal(() => new Embedding("d", 4, 2, { paddingId })).rule).toBe("options.values");
+    expect(refusal(() => new PaddedEmbedding("d", 4, 2, { paddingId })).rule).toBe("options.values");
 });
 
 test("[embedding.padding] the padding row is 0 at first, and the others are those of a table without one", () => {
   // torch.nn.Embedding(4, 3, padding_idx): reset_parameters fills the row with 0 after all have been drawn.
   const table = (paddingId: number | null) => {
-    const layer = initialize(new Embedding("d", 4, 3, { paddingId, std: 0.5 }), 7);
+    const layer = initialize(new PaddedEmbedding("d", 4, 3, { paddingId, initial: normal(0.5) }), 7);
     return list<Vec>(layer.weight);
   };
   const drawn = table(null);
   expect(drawn.flat().every((x) => x !== 0)).toBe(true);
   for (const id of [0, 2, 3]) expect(table(id)).toEqual(drawn.map((row, i) => (i === id ? [0, 0, 0] : row)));
-  const { weight } = initialize(new Embedding("d", 4, 3, { paddingId: 2, std: 0.5 }), 7);
+  const { weight } = initialize(new PaddedEmbedding("d", 4, 3, { paddingId: 2, initial: normal(0.5) }), 7);
   expect(valuesOf(slice(weight, 0, 1, 4))).toEqual([...(drawn[1] ?? []), 0, 0, 0, ...(drawn[3] ?? [])]);
 });
 
-test("[embedding.normal] the table is initialised with mean 0 and the given standard deviation", () => {
+test("[embedding.initial] the table has the given distribution, which is normal with deviation 1 unless it is given", () => {
   for (const std of [1, 0.02]) {
-    const s = statistics(flat(new Embedding("d", 200, 200, { std }).weight.data));
+    const s = statistics(flat(new Embedding("d", 200, 200, { initial: normal(std) }).weight.data));
     expect(Math.abs(s.mean / std)).toBeLessThan(0.02);
     expect(Math.abs(s.std / std - 1)).toBeLessThan(0.015); // four standard errors
     expect(s.largest / std).toBeGreaterThan(3.3); // of 40,000 normal numbers a third of a dozen lie beyond 3.9
@@ -184,8 +184,11 @@ test("[embedding.normal] the table is initialised with mean 0 and the given stan
   expect(statistics(flat(new Embedding("d", 200, 200).weight.data)).std).toBeCloseTo(1, 1);
 });
 
-test("[embedding.uniform] with a bound the table is uniform within it, and its padding row is 0", () => {
-  const { weight } = initialize(new Embedding("d", 200, 200, { bound: 0.3, paddingId: 1 }), 5);
+test("[embedding.initial] [embedding.padding] a uniform table lies within its bound, and its padding row is 0", () => {
+  const { weight } = initialize(
+    new PaddedEmbedding("d", 200, 200, { initial: uniform(0.3), paddingId: 1 }),
+    5,
+  );
   const rows = list<Vec>(weight);
   expect(rows[1]).toEqual(new Array(200).fill(0));
   const s = statistics(rows.filter((_, i) => i !== 1).flat());

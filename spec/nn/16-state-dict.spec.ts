@@ -391,7 +391,7 @@ test("[state.initialize] the values of a parameter do not depend on other parts 
 });
 
 test("[state.initialize] a tied parameter is drawn once, under its first name", () => {
-  const alone = initialize({ token_emb: new Embedding("d", 5, 4, { std: 0.02 }) }, 5);
+  const alone = initialize({ token_emb: new Embedding("d", 5, 4, { initial: gaussian(0.02) }) }, 5);
   expect(values(initialize(tiny(), 5), "to_logits.1.weight")).toEqual(valuesOf(alone.token_emb.weight));
 });
 

@@ -31,13 +31,13 @@ import { Extractor, ViT } from "../../src/models/vision/vit.ts";
 import { Conv2d } from "../../src/nn/conv/conv2d.ts";
 import { conv2d, maxPool2d, unfold } from "../../src/nn/conv/planes.ts";
 import { Dropout } from "../../src/nn/dropout.ts";
-import { Embedding } from "../../src/nn/embedding.ts";
+import { Embedding, PaddedEmbedding } from "../../src/nn/embedding.ts";
 import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear } from "../../src/nn/linear.ts";
 import { BatchNorm2d } from "../../src/nn/norms/batch-norm.ts";
 import { LayerNorm, normalize, PaLMLayerNorm, RMSNorm } from "../../src/nn/norms/layer-norm.ts";
 import { checked, checkSize, count, listOf, nullable, optional } from "../../src/nn/options.ts";
-import { Parameter, uniform } from "../../src/nn/parameter.ts";
+import { normal, Parameter, uniform } from "../../src/nn/parameter.ts";
 import { alibi } from "../../src/nn/positions/alibi.ts";
 import { fourierFeatures, linearPositions } from "../../src/nn/positions/fourier.ts";
 import { LearnedPositions } from "../../src/nn/positions/learned.ts";
@@ -92,7 +92,7 @@ const calls: Readonly<Record<string, Call>> = {
   PerceiverResampler: {
     make: call((o) => new PerceiverResampler(o)),
     valid: { ...head, depth: 1 },
-    more: { numLatents: 2, numMediaEmbeds: 3, ffMult: 2, acceptReadmeCalls: true },
+    more: { numLatents: 2, numMediaEmbeds: 3, ffMult: 2 },
     required: ["dim", "depth"],
   },
   MaskedCrossAttention: {
@@ -104,7 +104,7 @@ const calls: Readonly<Record<string, Call>> = {
   GatedCrossAttentionBlock: {
     make: call((o) => new GatedCrossAttentionBlock(o)),
     valid: head,
-    more: { ...cross, ffMult: 2, emptyRowFeedForward: "skip" },
+    more: { ...cross, ffMult: 2 },
     required: ["dim"],
   },
   ParallelTransformerBlock: {
@@ -390,7 +390,7 @@ const calls: Readonly<Record<string, Call>> = {
       return new Linear("i -> o", dim, out, rest);
     }),
     valid: { in: 3, out: 4 },
-    more: { bias: false, tiedTo: null, initial: null, initialBias: null },
+    more: { bias: false, initial: uniform(1), initialBias: uniform(1) },
     required: ["in", "out"],
   },
   Embedding: {
@@ -399,8 +399,17 @@ const calls: Readonly<Record<string, Call>> = {
       return new Embedding("d", rows, dim, rest);
     }),
     valid: { rows: 3, dim: 4 },
-    more: { std: 0.1, bound: 0.2, paddingId: 1 },
+    more: { initial: normal(0.1) },
     required: ["rows", "dim"],
+  },
+  PaddedEmbedding: {
+    make: call((o: { rows: number; dim: number; paddingId: number | null }) => {
+      const { rows, dim, ...rest } = o;
+      return new PaddedEmbedding("d", rows, dim, rest);
+    }),
+    valid: { rows: 3, dim: 4, paddingId: 0 },
+    more: { initial: normal(0.1) },
+    required: ["rows", "dim", "paddingId"],
   },
   LayerNorm: {
     make: call(({ dim, ...rest }: { dim: number }) => new LayerNorm(dim, rest)),
@@ -488,7 +497,7 @@ const calls: Readonly<Record<string, Call>> = {
   RelativePositionBias: {
     make: call((o) => new RelativePositionBias(o)),
     valid: {},
-    more: { bidirectional: false, numBuckets: 8, maxDistance: 30, heads: 2, std: 0.1 },
+    more: { bidirectional: false, numBuckets: 8, maxDistance: 30, heads: 2, initial: normal(0.1) },
     required: [],
   },
   "RelativePositionBias.buckets": {
@@ -500,7 +509,7 @@ const calls: Readonly<Record<string, Call>> = {
   LearnedPositions: {
     make: call((o) => new LearnedPositions("d", o)),
     valid: { rows: 4, dim: 3 },
-    more: { offset: 2, std: 0.1, zeroRow: 1 },
+    more: { offset: 2, initial: normal(0.1), zeroRow: 1 },
     required: ["rows", "dim"],
   },
   linearPositions: {
@@ -711,9 +720,8 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   normEps: [0.5, 1e9],
   noBias: [true],
   maxVideoFrames: [null],
-  tiedTo: [null],
-  initial: [null, ONE],
-  initialBias: [null, ONE],
+  initial: [ONE],
+  initialBias: [ONE],
   bound: [null, 0.5, 0, 1e9],
   zeroRow: [null, 0],
   std: [0.5, 0, 1e9],
@@ -754,7 +762,6 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   groups: [[]],
   behaviour: [{}],
   onlyAttendImmediateMedia: [true],
-  acceptReadmeCalls: [true],
   bias: [true],
   "Conv2d.in": [],
   "Conv2d.out": [],
@@ -925,15 +932,15 @@ test("[options.known] [options.missing] a call that no release has, has no messa
 });
 
 test("[options.known] an option that is undefined counts as left out", () => {
-  const checks = { bound: optional(count()), heads: optional(count()) };
+  const checks = { bound: optional(count), heads: optional(count) };
   const given: { bound?: number | undefined; heads?: number | undefined } = { bound: undefined, heads: 2 };
   expect(Object.entries(checked("f", given, checks))).toEqual([["heads", 2]]);
 });
 
 test("[options.values] null is accepted only where it is named, and undefined never is", () => {
-  expect([null, undefined, 2, 0].map(count().accepts)).toEqual([false, false, true, false]);
-  expect([null, undefined, 2, 0].map(nullable(count()).accepts)).toEqual([true, false, true, false]);
-  expect(nullable(count()).wanted).toBe("a whole number from 1 to 16,777,216, or null");
+  expect([null, undefined, 2, 0].map(count.accepts)).toEqual([false, false, true, false]);
+  expect([null, undefined, 2, 0].map(nullable(count).accepts)).toEqual([true, false, true, false]);
+  expect(nullable(count).wanted).toBe("a whole number from 1 to 16,777,216, or null");
 });
 
 test("[options.values] a list of names holds texts only", () => {

@@ -195,7 +195,7 @@ describe("shapes", () => {
       ),
     ).toBe(
       [
-        'ShapeError in MaskedCrossAttention: axis "b" disagrees: 3, was 2  [notation.unify]',
+        'ShapeError: in MaskedCrossAttention: axis "b" disagrees: 3, was 2  [notation.unify]',
         "  x      b l d    2 7 16    b=2 l=7 d=16",
         '  media  b m r e  3 2 4 16  b=3 m=2 r=4 e=16  <- axis "b" disagrees: 3, was 2',
       ].join("\n"),
@@ -212,14 +212,14 @@ describe("shapes", () => {
       [{ shape: 2 }, "no array"],
     ])
       expect(fails(() => shapes("Here", { x: [t(2), "b"], media: [given as never, "b m"] }))).toBe(
-        `ShapeError in Here: media is ${problem}; give a tensor with the axes b m  [notation.unify]`,
+        `ShapeError: in Here: media is ${problem}; give a tensor with the axes b m  [notation.unify]`,
       );
   });
 
   test("[notation.unify] other mistakes are reported in the same format", () => {
     expect(fails(() => shapes("Here", { x: [t(2, 7), "b l d"], ids: [int("b", [1, 2, 3]), "b"] }))).toBe(
       [
-        'ShapeError in Here: "b l d" has 3 axes, the shape 2  [notation.unify]',
+        'ShapeError: in Here: "b l d" has 3 axes, the shape 2  [notation.unify]',
         '  x    b l d  2 7  b=2 l=7  <- "b l d" has 3 axes, the shape 2',
         "  ids  b      3    b=3",
       ].join("\n"),
@@ -228,7 +228,7 @@ describe("shapes", () => {
       fails(() => shapes("Here", { x: [t(2, 3), "h l"], w: [t(2, 9), "l (h k)"], y: [t(4, 1), "k l"] })),
     ).toBe(
       [
-        'ShapeError in Here: axis "l" disagrees: 2, was 3  [notation.unify]',
+        'ShapeError: in Here: axis "l" disagrees: 2, was 3  [notation.unify]',
         "  x  h l      2 3  h=2 l=3",
         '  w  l (h k)  2 9  l=2  <- axis "l" disagrees: 2, was 3',
         '  y  k l      4 1  k=4 l=1  <- axis "l" disagrees: 1, was 3',
@@ -236,7 +236,7 @@ describe("shapes", () => {
     );
     const joined = fails(() => shapes("Here", { x: [t(2, 3), "h l"], w: [t(3, 9), "l (h k)"] }));
     expect(joined).toMatch(
-      /^ShapeError in Here: axis "h k" of size 9 is not a multiple of 2 +\[notation\.unify\]\n/,
+      /^ShapeError: in Here: axis "h k" of size 9 is not a multiple of 2 +\[notation\.unify\]\n/,
     );
     expect(joined).toMatch(
       / {2}w {2}l \(h k\) {2}3 9 {2}l=3 {2}<- axis "h k" of size 9 is not a multiple of 2$/,

@@ -1,10 +1,8 @@
 // GATED XATTN-DENSE: Alayrac et al., arXiv 2204.14198v2, §2.2 and figure 4.
 
-import { conventionIn, correctedPair } from "../masks/conventions/pair.ts";
-import type { Convention } from "../masks/conventions/schema.ts";
 import type { Visibility } from "../masks/media-mask.ts";
 import { FeedForward } from "../nn/feed-forward.ts";
-import { type Check, checked, multiple, oneOf, optional } from "../nn/options.ts";
+import { type Check, checked, multiple, optional } from "../nn/options.ts";
 import { constant, Parameter } from "../nn/parameter.ts";
 import { repeat } from "../tensor/ops/arrange.ts";
 import { add, expand, mul, tanh, where } from "../tensor/ops/functions.ts";
@@ -26,17 +24,11 @@ const CLASS = "GatedCrossAttentionBlock";
  */
 export interface GatedCrossAttentionBlockOptions extends MaskedCrossAttentionOptions {
   readonly ffMult?: number | undefined;
-  /**
-   * Whether the feed-forward runs on a token whose mask allows no image; by default as the convention has it. The paper and
-   * flamingo-pytorch run it, Mllama skips it.
-   */
-  readonly emptyRowFeedForward?: "run" | "skip" | undefined;
 }
 
 const checks: { readonly [K in keyof GatedCrossAttentionBlockOptions]-?: Check } = {
   ...crossAttentionChecks,
   ffMult: optional(multiple),
-  emptyRowFeedForward: optional(oneOf(["run", "skip"])),
 };
 
 /**
@@ -49,14 +41,10 @@ export class GatedCrossAttentionBlock {
   attn_gate: Parameter<"1">;
   ff: FeedForward;
   ff_gate: Parameter<"1">;
-  readonly options: { readonly convention: Convention };
 
   constructor(options: GatedCrossAttentionBlockOptions) {
-    const { ffMult = 4, emptyRowFeedForward, ...attn } = checked(CLASS, options, checks);
-    const chosen = attn.convention ?? conventionIn(correctedPair, attn.onlyAttendImmediateMedia);
-    const convention = emptyRowFeedForward ? { ...chosen, emptyRowFeedForward } : chosen;
-    this.attn = new MaskedCrossAttention({ ...attn, convention });
-    this.options = { convention };
+    const { ffMult = 4, ...attn } = checked(CLASS, options, checks);
+    this.attn = new MaskedCrossAttention(attn);
     this.attn_gate = new Parameter("1", [1], constant(0)); // [gate.zero]
     this.ff = new FeedForward({ dim: attn.dim, mult: ffMult });
     this.ff_gate = new Parameter("1", [1], constant(0)); // [gate.zero]
@@ -67,7 +55,7 @@ export class GatedCrossAttentionBlock {
    * every token sees every image. Throws as `MaskedCrossAttention` does.
    */
   forward(x: Tensor<"b l d">, media: Tensor<"b m r e">, masks: MediaVisibility = {}): Tensor<"b l d"> {
-    const visible = visibilityIn(CLASS, x, media, masks, this.options.convention); // [gate.visibility]
+    const visible = visibilityIn(CLASS, x, media, masks, this.attn.options.convention); // [gate.visibility]
     // #region gate
     const gate = (alpha: Tensor<"1">) => expand(tanh(alpha), x);
     const attended = this.attn.forward(x, media, { visibility: visible });

@@ -8,7 +8,7 @@ import { Linear, NO_BIAS } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { type Check, checked, count, flag, optional } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { rearrange, repeat, unbind } from "../tensor/ops/arrange.ts";
+import { chunk, rearrange, repeat } from "../tensor/ops/arrange.ts";
 import { mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/apply.ts";
@@ -31,7 +31,7 @@ export interface MaskedCrossAttentionOptions extends HeadOptions {
 /** The checks of the options of masked cross-attention. */
 export const crossAttentionChecks: { readonly [K in keyof MaskedCrossAttentionOptions]-?: Check } = {
   ...headChecks,
-  dimMedia: optional(count()),
+  dimMedia: optional(count),
   onlyAttendImmediateMedia: optional(flag),
   convention: conventionCheck,
 };
@@ -44,7 +44,7 @@ export const crossAttentionChecks: { readonly [K in keyof MaskedCrossAttentionOp
 export class MaskedCrossAttention {
   norm: LayerNorm;
   to_q: Linear<"d", "(h k)">;
-  to_kv: Linear<"e", "(n h k)">;
+  to_kv: Linear<"e", "f">;
   to_out: Linear<"(h k)", "d">;
   readonly options: { readonly heads: number; readonly dimHead: number; readonly convention: Convention };
 
@@ -55,7 +55,7 @@ export class MaskedCrossAttention {
     this.options = { heads, dimHead, convention };
     this.norm = new LayerNorm(dim);
     this.to_q = new Linear("d -> (h k)", dim, heads * dimHead, NO_BIAS);
-    this.to_kv = new Linear("e -> (n h k)", dimMedia, 2 * heads * dimHead, NO_BIAS);
+    this.to_kv = new Linear("e -> f", dimMedia, 2 * heads * dimHead, NO_BIAS);
     this.to_out = new Linear("(h k) -> d", heads * dimHead, dim, NO_BIAS);
   }
 
@@ -81,12 +81,11 @@ export class MaskedCrossAttention {
 
     // #region attend
     const q = rearrange("b l (h k) -> b h l k", this.to_q.forward(this.norm.forward(x)), { h }); // [xattn.norm]
-    const [k, v] = unbind(
-      rearrange("b m r (n h k) -> n b h (m r) k", this.to_kv.forward(media), { n: 2, h }), // [xattn.keys]
-    );
+    const [k, v] = chunk(this.to_kv.forward(media));
+    const heads = (x: Tensor) => rearrange("b m r (h k) -> b h (m r) k", x, { h }); // [xattn.keys]
     const mask = visible ? softmaxMask(x, media, visible, h) : EVERYTHING; // [xattn.no-locations]
 
-    const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, mask); // [xattn.attend]
+    const out = attention(this, mulScalar(q, dimHead ** -0.5), heads(k), heads(v), mask); // [xattn.attend]
     return tap(this, "", this.to_out.forward(rearrange("b h l k -> b l (h k)", out)));
     // #endregion
   }

@@ -61,7 +61,7 @@ export interface ParallelTransformerBlockOptions extends HeadOptions {
 
 const checks: { readonly [K in keyof ParallelTransformerBlockOptions]-?: Check } = {
   ...headChecks,
-  dimHead: optional(even()), // [rotary.halves]
+  dimHead: optional(even), // [rotary.halves]
   ffMult: optional(innerWidth),
 };
 

@@ -4,7 +4,7 @@ import { attention, EVERYTHING } from "../nn/attention/attention.ts";
 import { Linear, NO_BIAS } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { type Check, checked, count, optional } from "../nn/options.ts";
-import { concat, rearrange, unbind } from "../tensor/ops/arrange.ts";
+import { chunk, concat, rearrange } from "../tensor/ops/arrange.ts";
 import { mulScalar } from "../tensor/ops/functions.ts";
 import { shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/apply.ts";
@@ -21,9 +21,9 @@ export interface HeadOptions {
 
 /** The checks of the options of heads. */
 export const headChecks: { readonly [K in keyof HeadOptions]-?: Check } = {
-  dim: count(),
-  dimHead: optional(count()),
-  heads: optional(count()),
+  dim: count,
+  dimHead: optional(count),
+  heads: optional(count),
 };
 
 /**
@@ -34,7 +34,7 @@ export class PerceiverAttention {
   norm_media: LayerNorm;
   norm_latents: LayerNorm;
   to_q: Linear<"d", "(h k)">;
-  to_kv: Linear<"d", "(n h k)">;
+  to_kv: Linear<"d", "f">;
   to_out: Linear<"(h k)", "d">;
   readonly options: { readonly heads: number; readonly dimHead: number };
 
@@ -44,7 +44,7 @@ export class PerceiverAttention {
     this.norm_media = new LayerNorm(dim);
     this.norm_latents = new LayerNorm(dim);
     this.to_q = new Linear("d -> (h k)", dim, heads * dimHead, NO_BIAS);
-    this.to_kv = new Linear("d -> (n h k)", dim, 2 * heads * dimHead, NO_BIAS);
+    this.to_kv = new Linear("d -> f", dim, 2 * heads * dimHead, NO_BIAS);
     this.to_out = new Linear("(h k) -> d", heads * dimHead, dim, NO_BIAS);
   }
 
@@ -62,9 +62,10 @@ export class PerceiverAttention {
 
     const q = rearrange("b m r (h k) -> b h m r k", this.to_q.forward(queries), { h });
     const inputs = concat("b m s d, b m r d -> b m j d", media, queries); // [resampler.concat]
-    const [k, v] = unbind(rearrange("b m j (n h k) -> n b h m j k", this.to_kv.forward(inputs), { n: 2, h }));
+    const [k, v] = chunk(this.to_kv.forward(inputs));
+    const heads = (x: Tensor) => rearrange("b m j (h k) -> b h m j k", x, { h });
 
-    const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, EVERYTHING); // [resampler.attend]
+    const out = attention(this, mulScalar(q, dimHead ** -0.5), heads(k), heads(v), EVERYTHING); // [resampler.attend]
     return tap(this, "", this.to_out.forward(rearrange("b h m r k -> b m r (h k)", out)));
     // #endregion
   }

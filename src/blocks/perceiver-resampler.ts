@@ -2,7 +2,7 @@
 
 import { FeedForward } from "../nn/feed-forward.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
-import { type Check, checked, count, flag, layers, multiple, optional } from "../nn/options.ts";
+import { type Check, checked, count, layers, multiple, optional } from "../nn/options.ts";
 import { normal, Parameter } from "../nn/parameter.ts";
 import { warnOnce } from "../nn/warn-once.ts";
 import { RuleError } from "../tensor/errors.ts";
@@ -27,37 +27,34 @@ export interface PerceiverResamplerOptions extends HeadOptions {
   /** The former name of numMediaEmbeds, which the README of flamingo-pytorch still uses. */
   readonly numTimeEmbeds?: number | undefined;
   readonly ffMult?: number | undefined;
-  /** Whether numTimeEmbeds is accepted; flamingo-pytorch 0.1.2 itself refuses it. Default true. */
-  readonly acceptReadmeCalls?: boolean | undefined;
 }
 
 const resamplerChecks: { readonly [K in keyof PerceiverResamplerOptions]-?: Check } = {
   ...headChecks,
-  depth: layers(),
-  numLatents: optional(count()),
-  numMediaEmbeds: optional(count()),
-  numTimeEmbeds: optional(count()),
+  depth: layers,
+  numLatents: optional(count),
+  numMediaEmbeds: optional(count),
+  numTimeEmbeds: optional(count),
   ffMult: optional(multiple),
-  acceptReadmeCalls: optional(flag),
 };
 
-type MediaLimit = Pick<PerceiverResamplerOptions, "numMediaEmbeds" | "numTimeEmbeds" | "acceptReadmeCalls">;
+type MediaLimit = Pick<PerceiverResamplerOptions, "numMediaEmbeds" | "numTimeEmbeds">;
 
-function mediaLimit({ numMediaEmbeds, numTimeEmbeds, acceptReadmeCalls = true }: MediaLimit): number {
+/** numMediaEmbeds under either of its names. */
+function mediaLimit({ numMediaEmbeds, numTimeEmbeds }: MediaLimit): number {
   if (numTimeEmbeds === undefined) return numMediaEmbeds ?? 4;
-  if (!acceptReadmeCalls || numMediaEmbeds !== undefined) {
+  if (numMediaEmbeds !== undefined)
     throw new RuleError(
       "numTimeEmbeds is the former name of numMediaEmbeds; give only that",
       "readme.calls",
       { name: "numTimeEmbeds" },
     );
-  }
-  warnOnce("numTimeEmbeds is read as numMediaEmbeds");
+  warnOnce("numTimeEmbeds is read as numMediaEmbeds"); // [readme.calls]
   return numTimeEmbeds;
 }
 
 /**
- * Maps any number s of features of each image to r latents. Throws a RuleError for numTimeEmbeds where the release refuses it, or
+ * Maps any number s of features of each image to r latents. Throws a RuleError for numTimeEmbeds
  * beside numMediaEmbeds.
  * Source: Alayrac et al., arXiv 2204.14198v2, §2.1, appendix A.1.1 and figure 5; PerceiverResampler of flamingo-pytorch 0.1.2.
  */

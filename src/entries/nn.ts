@@ -24,7 +24,7 @@ export { attention } from "../nn/attention/attention.ts";
 export { Conv2d, type Conv2dOptions } from "../nn/conv/conv2d.ts";
 export { conv2d, maxPool2d, type Padding, type PlaneOptions, unfold } from "../nn/conv/planes.ts";
 export { Dropout } from "../nn/dropout.ts";
-export { Embedding } from "../nn/embedding.ts";
+export { Embedding, PaddedEmbedding } from "../nn/embedding.ts";
 export { FeedForward } from "../nn/feed-forward.ts";
 export { Linear } from "../nn/linear.ts";
 export { BatchNorm2d, type BatchNormOptions } from "../nn/norms/batch-norm.ts";

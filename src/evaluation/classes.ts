@@ -10,7 +10,7 @@ const MOST_ORDERS = 6;
 
 /** Orders of n demonstrations for an ensemble, n! but at most 6. Each is drawn, so that one may occur twice. */
 export function ensembleOrders(n: number, seed: number): number[][] {
-  checkValue("ensembleOrders", "n", n, count());
+  checkValue("ensembleOrders", "n", n, count);
   const random = generator(seed, "orders of demonstrations");
   let orders = 1;
   for (let i = 2; i <= n && orders < MOST_ORDERS; i++) orders *= i;

@@ -38,7 +38,7 @@ const checks: { readonly [K in keyof RankOptions]-?: Check } = {
   ),
   normalizeLength: optional(flag),
   profile: evaluationProfile,
-  batch: optional(count()),
+  batch: optional(count),
   backend: optional(object("a backend")),
   signal: optional(abortSignal),
 };

@@ -21,7 +21,7 @@ export interface AttentionMapOptions {
 
 const checks: { readonly [K in keyof AttentionMapOptions]-?: Check } = {
   weights: listOf("names of activations"),
-  images: count(),
+  images: count,
   backend: optional(object("a backend")),
 };
 

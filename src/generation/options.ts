@@ -93,7 +93,7 @@ const checks: { readonly [K in keyof GenerateOptions]-?: Check } = {
   topK: optional(passing(`${finiteTopK.wanted}, or Infinity`, isTopK)),
   topP: optional(between(0, 1, "a number from 0 to 1")),
   choose: optional(functionOf("a function from scores to a token id")),
-  returns: optional(count()),
+  returns: optional(count),
   beams: optional(whole(1, 2 ** 16)),
   lengthPenalty: optional(between(-Number.MAX_VALUE, Number.MAX_VALUE, "a finite number")),
   earlyStopping: optional(

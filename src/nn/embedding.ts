@@ -2,16 +2,12 @@
 import { repeat } from "../tensor/ops/arrange.ts";
 import { add, detach, gather, where } from "../tensor/ops/functions.ts";
 import { Bool, type Int, type Tensor } from "../tensor/tensor.ts";
-import { checked, checkValue, count, notNegative, nullable, optional, whole } from "./options.ts";
-import { normal, Parameter, uniform, withZeroRow } from "./parameter.ts";
+import { checked, checkValue, count, nullable, optional, whole } from "./options.ts";
+import { distribution, type Initial, normal, Parameter, withZeroRow } from "./parameter.ts";
 
 export interface EmbeddingOptions {
-  /** The standard deviation of the initial values. Default 1. */
-  readonly std?: number;
-  /** Initial values are uniform within ±bound, and not normal. */
-  readonly bound?: number | null;
-  /** An id whose row is 0 at first and gets no gradient from the ids (torch.nn.Embedding's padding_idx). */
-  readonly paddingId?: number | null;
+  /** The initial distribution of the table. Default: normal with standard deviation 1. */
+  readonly initial?: Initial | undefined;
 }
 
 /**
@@ -20,21 +16,12 @@ export interface EmbeddingOptions {
  */
 export class Embedding<D extends string> {
   weight: Parameter<`n ${D}`>;
-  readonly #paddingId: number | null;
 
   constructor(axis: D, rows: number, dim: number, options: EmbeddingOptions = {}) {
-    checkValue("Embedding", "rows", rows, count());
-    checkValue("Embedding", "dim", dim, count());
-    const checks = {
-      std: optional(notNegative),
-      bound: optional(nullable(notNegative)),
-      paddingId: optional(nullable(whole(0, rows - 1))),
-    };
-    const { std = 1, bound = null, paddingId = null } = checked("Embedding", options, checks);
-    this.#paddingId = paddingId;
-    const rowsOf = bound === null ? normal(std) : uniform(bound); // [embedding.normal] [embedding.uniform]
-    const initial = paddingId === null ? rowsOf : withZeroRow(rowsOf, paddingId, dim); // [embedding.padding]
-    this.weight = new Parameter(`n ${axis}`, [rows, dim], initial);
+    checkValue("Embedding", "rows", rows, count);
+    checkValue("Embedding", "dim", dim, count);
+    const { initial = normal(1) } = checked("Embedding", options, { initial: optional(distribution) });
+    this.weight = new Parameter(`n ${axis}`, [rows, dim], initial); // [embedding.initial]
   }
 
   /**
@@ -42,7 +29,38 @@ export class Embedding<D extends string> {
    * Shapes: ids `...` → `... d`.
    */
   forward<I extends string>(ids: Int<I>): Tensor<`${I} ${D}`> {
-    const rows = gather(this.weight, ids); // [embedding.rows]
+    return gather(this.weight, ids); // [embedding.rows]
+  }
+}
+
+export interface PaddedEmbeddingOptions extends EmbeddingOptions {
+  /** An id whose row is 0 at first and gets no gradient from the ids (torch.nn.Embedding's padding_idx); none with null. */
+  readonly paddingId: number | null;
+}
+
+/**
+ * An embedding with a row for padding (torch.nn.Embedding with padding_idx).
+ * Source: torch.nn.Embedding.
+ */
+export class PaddedEmbedding<D extends string> extends Embedding<D> {
+  readonly #paddingId: number | null;
+
+  constructor(axis: D, rows: number, dim: number, options: PaddedEmbeddingOptions) {
+    checkValue("PaddedEmbedding", "rows", rows, count);
+    const checks = { initial: optional(distribution), paddingId: nullable(whole(0, rows - 1)) };
+    const { initial = normal(1), paddingId } = checked("PaddedEmbedding", options, checks);
+    super(axis, rows, dim, {
+      initial: paddingId === null ? initial : withZeroRow(initial, paddingId, dim), // [embedding.padding]
+    });
+    this.#paddingId = paddingId;
+  }
+
+  /**
+   * Throws a RuleError for an id that is no row of the table.
+   * Shapes: ids `...` → `... d`.
+   */
+  override forward<I extends string>(ids: Int<I>): Tensor<`${I} ${D}`> {
+    const rows = super.forward(ids);
     const id = this.#paddingId;
     if (id === null || !ids.flat().includes(id)) return rows;
     const marked = (wanted: boolean): Bool => {

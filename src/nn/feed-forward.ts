@@ -21,7 +21,7 @@ export class FeedForward {
   readonly 3: Linear<"f", "d">;
 
   constructor(options: FeedForwardOptions) {
-    const checks = { dim: count(), mult: optional(multiple) };
+    const checks = { dim: count, mult: optional(multiple) };
     const { dim, mult = 4 } = checked("FeedForward", options, checks);
     const inner = Math.trunc(dim * mult); // [ffw.inner]
     this[0] = new LayerNorm(dim);

@@ -2,7 +2,7 @@
 import { einsum } from "../tensor/ops/arrange.ts";
 import { add, expand } from "../tensor/ops/functions.ts";
 import { type Any, Tensor } from "../tensor/tensor.ts";
-import { checked, checkValue, flag, inner, nullable, optional, passing } from "./options.ts";
+import { checked, checkValue, flag, inner, optional, passing } from "./options.ts";
 import { constant, distribution, type Initial, Parameter, uniform } from "./parameter.ts";
 
 /** The axes of the result: bare if those of the input are. */
@@ -11,15 +11,13 @@ type Then<P extends string, O extends string> = string extends P ? Any : `${P} $
 /** The check of an option that takes a tensor of floats. */
 export const tensorCheck = passing("a tensor", (value) => value instanceof Tensor);
 
-/** The bias, a tied weight, and initial values. */
+/** The bias, and initial values. */
 export interface LinearOptions {
   readonly bias?: boolean;
-  /** A weight that this layer shares with another one. */
-  readonly tiedTo?: Tensor<"o i"> | null;
   /** The initial distribution of the weight; the bias then begins at 0. Default: that of torch.nn.Linear for both. */
-  readonly initial?: Initial | null;
+  readonly initial?: Initial | undefined;
   /** The initial distribution of the bias, where it is another one. */
-  readonly initialBias?: Initial | null;
+  readonly initialBias?: Initial | undefined;
 }
 
 /** The options of a layer without a bias. */
@@ -31,6 +29,7 @@ export const NO_BIAS: LinearOptions = { bias: false };
  * Source: torch.nn.Linear.
  */
 export class Linear<I extends string, O extends string> {
+  /** Assign the weight of another layer to tie the two. */
   weight: Tensor<"o i">;
   bias: Parameter<"o"> | null;
 
@@ -39,18 +38,12 @@ export class Linear<I extends string, O extends string> {
     checkValue("Linear", "out", out, inner);
     const checks = {
       bias: optional(flag),
-      tiedTo: optional(nullable(tensorCheck)),
-      initial: optional(nullable(distribution)),
-      initialBias: optional(nullable(distribution)),
+      initial: optional(distribution),
+      initialBias: optional(distribution),
     };
-    const {
-      bias = true,
-      tiedTo = null,
-      initial = null,
-      initialBias = null,
-    } = checked("Linear", options, checks);
+    const { bias = true, initial, initialBias } = checked("Linear", options, checks);
     const bound = 1 / Math.sqrt(dim); // [linear.uniform]
-    this.weight = tiedTo ?? new Parameter("o i", [out, dim], initial ?? uniform(bound)); // [linear.initial]
+    this.weight = new Parameter("o i", [out, dim], initial ?? uniform(bound)); // [linear.initial]
     const ofBias = initialBias ?? (initial ? constant(0) : uniform(bound)); // [linear.initial]
     this.bias = bias ? new Parameter("o", [out], ofBias) : null;
   }

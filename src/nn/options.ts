@@ -48,17 +48,16 @@ export const whole = (low: number, high: number): Check =>
   );
 
 /** A number of at least 1: a width, or a number of heads, latents or images. */
-export const count = (): Check => whole(1, MOST);
+export const count: Check = /* @__PURE__ */ whole(1, MOST);
 /** A width whose dimensions are taken in pairs. */
-export const even = (): Check =>
-  passing(
-    `an even number from 2 to ${written(MOST)}`,
-    (value) => isBetween(value, 2, MOST) && Number(value) % 2 === 0,
-  );
+export const even: Check = /* @__PURE__ */ passing(
+  `an even number from 2 to ${written(MOST)}`,
+  (value) => isBetween(value, 2, MOST) && Number(value) % 2 === 0,
+);
 /** A width that may be 0: the layer then adds its bias only. */
 export const inner: Check = whole(0, MOST);
 /** A number of layers. */
-export const layers = (): Check => whole(0, MOST_LAYERS);
+export const layers: Check = /* @__PURE__ */ whole(0, MOST_LAYERS);
 
 export const notNegative: Check = between(0, Number.MAX_VALUE, "a finite number of at least 0");
 export const positive: Check = /* @__PURE__ */ between(
@@ -159,7 +158,6 @@ export function checked<O extends object>(
 
 function unknownOption(caller: string, name: string, known: readonly string[]): RuleError {
   const near = nearest(name, known);
-  const all = known.length > 0 ? `known are ${known.join(", ")}` : "it takes none";
-  const hint = near === null ? all : `did you mean "${near}"?`;
+  const hint = near === null ? `known are ${known.join(", ")}` : `did you mean "${near}"?`;
   return new RuleError(`${caller} has no option ${shown(name)}; ${hint}`, "options.known", { caller, name });
 }

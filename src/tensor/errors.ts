@@ -17,10 +17,6 @@ export class ShapeError extends Error {
     this.place = place;
     this.facts = facts;
   }
-  /** "ShapeError in MaskedCrossAttention: …": the place follows the name directly. */
-  override toString(): string {
-    return this.place === null ? super.toString() : `${this.name} ${this.message}`;
-  }
 }
 
 /** Data or options violate a rule of spec/: `rule` is its id, and `facts` are the data of the message. */

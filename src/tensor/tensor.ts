@@ -59,7 +59,7 @@ export function checkShape(shape: Shape): void {
 function checkFits(data: Typed, shape: Shape, stride: readonly number[] | undefined, offset: number): void {
   if (!ArrayBuffer.isView(data))
     throw new ShapeError(
-      "a Tensor takes values as x.data has them, Int and Bool a typed array; tensor(), int() and bool() take numbers  [tensor.values]",
+      "the values are in no typed array; tensor(), int() and bool() take numbers  [tensor.values]",
     );
   checkShape(shape);
   const size = sizeOf(shape);

@@ -1,7 +1,5 @@
 // The name that a misspelt name probably means.
 
-/** Longer names are not compared, because the time grows with the product of the lengths. */
-const LONGEST = 200;
 /** Letters that are compared with letters, at most: further names are not looked at. */
 const MOST_WORK = 4_000_000;
 
@@ -24,7 +22,7 @@ function distance(first: string, second: string): number {
 export function nearest(name: string, names: Iterable<string>): string | null {
   let best: string | null = null;
   let limit = Math.min(Math.floor(Math.max(2, name.length / 4)) + 1, name.length); // the number of changes that is too many
-  let work = name.length > LONGEST ? Infinity : 0;
+  let work = 0;
   for (const other of names) {
     if (Math.abs(other.length - name.length) >= limit) continue;
     work += name.length * other.length;

@@ -1,5 +1,6 @@
 // Sets of trained parameters, and parameter groups. A parameter is frozen if the optimiser does not have it; models have no
 // frozen state.
+import { type NameRule, nameRules, selected } from "../nn/loading/rules.ts";
 import { checkValue, object, shown } from "../nn/options.ts";
 import { parameterNames, stateDict } from "../nn/state-dict.ts";
 import { RuleError } from "../tensor/errors.ts";
@@ -8,9 +9,8 @@ import type { ParameterGroup } from "./optimizers/optimizer.ts";
 
 /** A model that names sets of its parameters, such as the one that its paper trains. */
 export interface HasParameterSets<S extends string> {
-  readonly parameterSets: Readonly<
-    Record<S, { readonly source?: string; readonly includes: (name: string) => boolean }>
-  >;
+  /** The names of each set, by rules as `loadStateDict` takes them. */
+  readonly parameterSets: Readonly<Record<S, readonly NameRule[]>>;
 }
 
 /**
@@ -29,7 +29,10 @@ export function trainable<S extends string>(model: HasParameterSets<S>, set: NoI
     const known = Object.keys(sets).join(", ");
     throw new RuleError(`no parameter set is called ${shown(set)}; there are ${known}`, "freezing.nothing");
   }
-  const names = parameterNames(model).filter((name) => sets[set].includes(name)); // [freezing.sets]
+  checkValue("trainable", set, sets[set], nameRules);
+  const all = parameterNames(model);
+  const frozen = new Set(selected(sets[set], all).rest);
+  const names = all.filter((name) => !frozen.has(name)); // [freezing.sets]
   if (names.length === 0)
     throw new RuleError(`${model.constructor.name} has no parameter of the set "${set}"`, "freezing.nothing");
   return names;

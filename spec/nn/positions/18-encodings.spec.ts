@@ -1,5 +1,6 @@
 // The executable half of 18-encodings.md. Numbers of the source: transformers 4.57.6 under torch 2.13.0.
 import { expect, test } from "vitest";
+import { normal } from "../../../src/nn/parameter.ts";
 import { fourierFeatures, linearPositions } from "../../../src/nn/positions/fourier.ts";
 import { LearnedPositions } from "../../../src/nn/positions/learned.ts";
 import { initialize, stateDict } from "../../../src/nn/state-dict.ts";
@@ -39,7 +40,7 @@ test("[learned.offset] position p has row p + offset, for any axes", async () =>
 
 test("[learned.rows] the table is drawn from a normal distribution with the given standard deviation", () => {
   for (const std of [1, 0.02]) {
-    const drawn = valuesOf(new LearnedPositions("d", { rows: 100, dim: 100, std }).weight);
+    const drawn = valuesOf(new LearnedPositions("d", { rows: 100, dim: 100, initial: normal(std) }).weight);
     const mean = drawn.reduce((a, b) => a + b, 0) / drawn.length;
     const deviation = Math.sqrt(drawn.reduce((a, b) => a + b * b, 0) / drawn.length);
     expect(Math.abs(mean / std)).toBeLessThan(0.05); // five standard errors

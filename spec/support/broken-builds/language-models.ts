@@ -136,8 +136,8 @@ const gptNeoXAndMpt: readonly BrokenBuild[] = [
   {
     mistake: "MPT's projection to the vocabulary is always tied",
     path: MPT,
-    before: "settings.tieWordEmbeddings ? named",
-    after: "this.transformer ? named",
+    before: "if (settings.tieWordEmbeddings)",
+    after: "if (this.transformer)",
     noticedBy: mpt("untied"),
   },
   {

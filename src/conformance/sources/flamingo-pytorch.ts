@@ -13,7 +13,7 @@ import { Extractor } from "../../models/vision/vit.ts";
 import { FeedForward } from "../../nn/feed-forward.ts";
 import { PaLMLayerNorm } from "../../nn/norms/layer-norm.ts";
 import { RotaryEmbedding } from "../../nn/positions/palm-rotary.ts";
-import { LoadError } from "../../tensor/errors.ts";
+import { LoadError, RuleError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
 import { trainable } from "../../training/trainable.ts";
 import type { Arguments } from "./interface/arguments.ts";
@@ -106,8 +106,13 @@ const flamingoClasses = {
   PerceiverResampler: moduleClass({
     options: resamplerOptions,
     call: ["x"],
-    build: (options, { profile }: Context) =>
-      new PerceiverResampler({ ...options, acceptReadmeCalls: profile.readmeCalls === "accept" }),
+    build: (options, { profile }: Context) => {
+      if (options.numTimeEmbeds !== undefined && profile.readmeCalls === "refuse")
+        throw new RuleError("numTimeEmbeds is numMediaEmbeds in flamingo-pytorch 0.1.2", "readme.calls", {
+          name: "numTimeEmbeds",
+        });
+      return new PerceiverResampler(options);
+    },
     forward: (model, args) => model.forward(args.any("x")),
   }),
   MaskedCrossAttention: moduleClass({

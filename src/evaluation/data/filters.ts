@@ -16,7 +16,7 @@ export interface FilterOptions {
   readonly seed?: number | undefined;
 }
 const checks: { readonly [K in keyof FilterOptions]-?: Check } = {
-  smallest: optional(count()),
+  smallest: optional(count),
   mostImages: optional(inner),
   keepSingle: optional(passing("a share from 0 to 1", (n) => typeof n === "number" && n >= 0 && n <= 1)),
   seed: optional(whole(0, Number.MAX_SAFE_INTEGER)),

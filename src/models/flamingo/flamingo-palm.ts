@@ -9,7 +9,7 @@ import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
 import { conventionIn } from "../../masks/conventions/pair.ts";
 import type { Convention } from "../../masks/conventions/schema.ts";
 import { Embedding } from "../../nn/embedding.ts";
-import { Linear } from "../../nn/linear.ts";
+import { Linear, NO_BIAS } from "../../nn/linear.ts";
 import { PaLMLayerNorm } from "../../nn/norms/layer-norm.ts";
 import {
   type Check,
@@ -24,11 +24,10 @@ import {
   whole,
 } from "../../nn/options.ts";
 import { normal, Parameter } from "../../nn/parameter.ts";
-import { RuleError } from "../../tensor/errors.ts";
 import { add } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/apply.ts";
-import { type Bool, Int, type Tensor } from "../../tensor/tensor.ts";
+import type { Bool, Int, Tensor } from "../../tensor/tensor.ts";
 import {
   type DecoderLayer,
   type Decoding,
@@ -71,15 +70,15 @@ export interface FlamingoPaLMOptions extends HeadOptions {
 
 const checks: { readonly [K in keyof FlamingoPaLMOptions]-?: Check } = {
   ...headChecks,
-  numTokens: count(),
-  depth: layers(),
+  numTokens: count,
+  depth: layers,
   ffMult: optional(inner),
   mediaTokenId: optional(whole(-(2 ** 31), 2 ** 31 - 1)),
-  crossAttnEvery: optional(count()),
+  crossAttnEvery: optional(count),
   imgEncoder: optional(nullable(encoderCheck)),
-  perceiverNumLatents: optional(count()),
-  perceiverDepth: optional(layers()),
-  maxVideoFrames: optional(nullable(count())),
+  perceiverNumLatents: optional(count),
+  perceiverDepth: optional(layers),
+  maxVideoFrames: optional(nullable(count)),
   onlyAttendImmediateMedia: optional(flag),
   profile: profileCheck,
   behaviour: optional(passing("options of FlamingoBehaviour", () => true)), // checked by behaviourOf
@@ -130,7 +129,8 @@ class ToLogits {
   constructor(dim: number, embedding: Embedding<"d">) {
     this[0] = new PaLMLayerNorm(dim);
     const table = named("o i", embedding.weight);
-    this[1] = new Linear("d -> n", dim, table.shape[0] ?? 0, { bias: false, tiedTo: table }); // [palm.tied]
+    this[1] = new Linear("d -> n", dim, table.shape[0] ?? 0, NO_BIAS);
+    this[1].weight = table; // [palm.tied]
   }
 
   forward(x: Tensor<"b l d">): Tensor<"b l n"> {
@@ -176,15 +176,13 @@ export class FlamingoPaLM implements LanguageModel {
       behaviour: overrides,
     } = checked("FlamingoPaLM", options, checks);
     const behaviour = behaviourOf(profile, overrides);
-    const { emptyRowFeedForward } = behaviour;
-    const chosen = conventionIn(behaviour, onlyAttendImmediateMedia);
-    const convention = emptyRowFeedForward ? { ...chosen, emptyRowFeedForward } : chosen; // [gate.empty-row-feed-forward]
+    const convention = conventionIn(behaviour, onlyAttendImmediateMedia); // [gate.empty-row-feed-forward]
     this.options = { mediaTokenId, behaviour, convention };
     if (!imgEncoder) checkAccepted(behaviour, "withoutEncoder"); // [flamingo.encoder-optional]
     const head = { dim, dimHead, heads };
     this.video_frame_pos_emb =
       maxVideoFrames === null ? null : new Parameter("f d", [maxVideoFrames, dim], normal(1));
-    this.token_emb = new Embedding("d", numTokens, dim, { std: 0.02 }); // [palm.embedding-std]
+    this.token_emb = new Embedding("d", numTokens, dim, { initial: normal(0.02) }); // [palm.embedding-std]
     this.img_encoder = imgEncoder;
     this.perceiver_resampler = new PerceiverResampler({
       ...head,
@@ -206,16 +204,14 @@ export class FlamingoPaLM implements LanguageModel {
    */
   forward(text: Int<"b l">, media: Media | Tensor<"b m c h w"> = {}): Tensor<"b l n"> {
     const { b, l } = shapes("FlamingoPaLM", { text: [text, "b l"] });
-    if (!(text instanceof Int))
-      throw new RuleError("text is a batch of token ids; int() makes it", "flamingo.text");
     const { mediaTokenId, convention } = this.options;
     // #region forward
+    let x = this.embed(text); // [flamingo.text]
     const perceived = this.perceive(media);
     const visibility =
       perceived &&
       visibilityOfText(text, (id) => Number(id === mediaTokenId), perceived.shape[1] ?? 0, convention); // [mask.location]
     const at = { ...wholeTexts(b, l), media: perceived, visibility };
-    let x = this.embed(text);
     for (const layer of this.layers) x = layer.forward(x, at, null).x;
     return this.logits(x);
     // #endregion
@@ -246,7 +242,7 @@ export class FlamingoPaLM implements LanguageModel {
     return { model: this, decoder: this, text: this.options, latents: () => this.perceive(media) };
   }
 
-  /** Sets of parameters that the sources train, for `trainable(model, set)`. */
+  /** The parameters that each source trains, for `trainable(model, set)`. */
   get parameterSets(): typeof trainedParameters {
     return trainedParameters;
   }

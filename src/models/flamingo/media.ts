@@ -30,7 +30,8 @@ export const encoderCheck: Check = passing(
   (value) => typeof Object(value).forward === "function",
 );
 
-const CALL = "FlamingoPaLM.forward";
+const CLASS = "FlamingoPaLM";
+const CALL = `${CLASS}.forward`;
 const tensor: Check = optional(nullable(tensorCheck));
 const checks: { readonly [K in keyof Media]-?: Check } = { images: tensor, videos: tensor, embeds: tensor };
 
@@ -59,52 +60,51 @@ interface Encoders {
   readonly video_frame_pos_emb: Tensor<"f d"> | null;
 }
 
-/** The features of a batch of images or frames. The encoder is frozen, so its output is detached. */
-function encode<A extends string>(
+/** One sequence of features for each image or video; null without media. */
+export function embedMedia(
+  owner: Encoders,
+  { images, videos, embeds }: Media,
+): Tensor<"b m s d"> | Tensor<"b s d"> | null {
+  if (videos) {
+    const { b, m, f } = shapes(CLASS, { videos: [videos, "b m f c h w"] }); // [flamingo.images-and-videos]
+    return encode(owner, "video", videos, { b, m, f }, framePositions(owner, f));
+  }
+  if (!images) return embeds ?? null;
+  const { b, m } = shapes(CLASS, { images: [images, "b m c h w"] });
+  return encode(owner, "image", images, { b, m, f: 1 }, null);
+}
+
+/**
+ * Encodes each image or frame, adds the embedding of its position to each frame, and joins the frames of a video into one sequence.
+ * The encoder is frozen, so its output is detached.
+ */
+function encode(
   { img_encoder }: Encoders,
   kind: "image" | "video",
-  images: Tensor,
-  axes: A,
-): Tensor<A> {
+  given: Tensor,
+  sizes: { b: number; m: number; f: number },
+  positions: Tensor<"f d"> | null,
+): Tensor<"b m s d"> {
   if (!img_encoder)
     throw new RuleError(
       `${kind}s need an imgEncoder; without one, pass embeddings as { embeds }`,
       "flamingo.needs-encoder",
       { kind },
     );
-  return named(axes, detach(img_encoder.forward(named("b c h w", images)))); // [flamingo.encode]
-}
-
-/** One sequence of features for each image or video; null without media. */
-export function embedMedia(
-  owner: Encoders,
-  { images, videos, embeds }: Media,
-): Tensor<"b m s d"> | Tensor<"b s d"> | null {
-  if (videos) return embedVideos(owner, videos); // [flamingo.images-and-videos]
-  if (!images) return embeds ?? null;
-  const { b } = shapes("FlamingoPaLM", { images: [images, "b m c h w"] });
   // #region images
-  const batch = rearrange("b m c h w -> (b m) c h w", images);
-  return rearrange("(b m) s d -> b m s d", encode(owner, "image", batch, "(b m) s d"), { b });
+  const { b, m } = sizes;
+  const pixels = rearrange("b m ... c h w -> (b m ...) c h w", given);
+  const features = named("(b m f) s d", detach(img_encoder.forward(named("b c h w", pixels)))); // [flamingo.encode]
+  const frames = rearrange("(b m f) s d -> b m f s d", features, sizes);
+  const shift = positions && repeat("f d -> b m f s d", positions, { b, m, s: frames.shape[3] ?? 0 });
+  const x = shift ? add(frames, shift) : frames; // [flamingo.frames]
+  return named("b m s d", rearrange("b m f s d -> b m (f s) d", x));
   // #endregion
 }
 
-/** Encodes each frame, adds the embedding of its position, and joins the frames of a video into one sequence. */
-function embedVideos(owner: Encoders, videos: Tensor<"b m f c h w">): Tensor<"b m s d"> {
-  const { b, m, f } = shapes("FlamingoPaLM", { videos: [videos, "b m f c h w"] });
-  const positions = framePositions(owner, f);
-  const batch = rearrange("b m f c h w -> (b m f) c h w", videos);
-  const frames = rearrange("(b m f) s d -> b m f s d", encode(owner, "video", batch, "(b m f) s d"), {
-    b,
-    m,
-  });
-  const shifts = repeat("f d -> b m f s d", positions, { b, m, s: frames.shape[3] ?? 0 });
-  return named("b m s d", rearrange("b m f s d -> b m (f s) d", add(frames, shifts))); // [flamingo.frames]
-}
-
 function framePositions({ video_frame_pos_emb: table }: Encoders, frames: number): Tensor<"f d"> {
-  const [limit = null] = table?.shape ?? [];
-  if (!table || limit === null || frames === 0 || frames > limit)
+  const limit = table?.shape[0] ?? null;
+  if (!table || frames === 0 || frames > Number(limit))
     throw new RuleError(
       `a video has ${frames} frames; it must have from 1 to maxVideoFrames, which is ${limit ?? "not set"}`,
       "flamingo.max-video-frames",

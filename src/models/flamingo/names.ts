@@ -2,20 +2,29 @@
 // cross-attention, and which ones gradient checkpointing keeps. They are those of flamingo-pytorch 0.1.2, where
 // `layers.<i>.0` is a block of the language model and `layers.<i>.1` the cross-attention block after it.
 
-const matching = (pattern: RegExp) => ({ includes: (name: string): boolean => pattern.test(name) });
+import type { NameRule } from "../../nn/loading/rules.ts";
 
-/** The sets of `parameterSets`, which has the sources. */
+/** What flamingo-pytorch trains when it is given images: the resampler and the gated blocks. */
+const added: readonly NameRule[] = ["perceiver_resampler.*", /^layers\.\d+\.1\./];
+
+/** The parameters that each source trains. */
 export const trainedParameters = {
-  paper: matching(/^(perceiver_resampler\.|layers\.\d+\.1\.|video_frame_pos_emb$)/),
+  // arXiv 2204.14198v2: the vision encoder (§2.1) and the blocks of the language model (§2.2) are pretrained and frozen; the resampler
+  // with its learnt temporal position encodings (A.1.1) and the gated blocks (§2.2) are trained from scratch. The paper also learns the
+  // embedding of its end-of-chunk token, which is a row of `token_emb.weight` and no parameter of its own here.
+  paper: [...added, "video_frame_pos_emb"],
+  // FlamingoPaLM.forward given images or videos freezes everything, then unfreezes these; on text alone it unfreezes everything, the
+  // image encoder included.
   // #region frozen
-  "flamingo-pytorch@0.1.2": matching(/^(perceiver_resampler|layers\.\d+\.1)\./), // [flamingo.frozen]
-  "flamingo-pytorch@0.1.2 text": matching(/^/), // [flamingo.frozen]
+  "flamingo-pytorch@0.1.2": added, // [flamingo.frozen]
+  "flamingo-pytorch@0.1.2 text": ["*"], // [flamingo.frozen]
   // #endregion
-  "open-flamingo": matching(
-    /^(perceiver_resampler\.|layers\.\d+\.1\.|(video_frame_pos_emb|token_emb\.weight)$)/,
-  ),
-  "language model": matching(/^(token_emb|to_logits|layers\.\d+\.0)\./),
-} as const; // [freezing.sets]
+  // open_flamingo/src/factory.py, create_model_and_transforms: the perceiver (which holds the embeddings of frames), the gated layers,
+  // and the language model's input embeddings unless freeze_lm_embeddings is set.
+  "open-flamingo": [...added, "video_frame_pos_emb", "token_emb.weight"],
+  // arXiv 2204.02311: PaLM, trained on text before there are any images.
+  "language model": ["token_emb.*", "to_logits.*", /^layers\.\d+\.0\./],
+} as const satisfies Record<string, readonly NameRule[]>; // [freezing.sets]
 
 /** The name of a set of parameters. */
 export type ParameterSetName = keyof typeof trainedParameters;

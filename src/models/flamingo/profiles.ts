@@ -12,11 +12,6 @@ export interface FlamingoBehaviour {
   /** The mask conventions for onlyAttendImmediateMedia true and false. Rule mask.empty-row. */
   readonly immediate: Convention;
   readonly allPrevious: Convention;
-  /**
-   * Whether the gated feed-forward runs on tokens whose mask allows no image; by default as the convention has it. Rule
-   * gate.empty-row-feed-forward.
-   */
-  readonly emptyRowFeedForward?: "run" | "skip" | undefined;
   /** Whether precomputed embeddings are accepted. Rule flamingo.embeds. */
   readonly embeds: "accept" | "refuse";
   /** Whether a model may be built without an image encoder. Rule flamingo.encoder-optional. */
@@ -59,7 +54,6 @@ export type ProfileName = keyof typeof profiles;
 const checks: { readonly [K in keyof FlamingoBehaviour]-?: Check } = {
   immediate: conventionCheck,
   allPrevious: conventionCheck,
-  emptyRowFeedForward: optional(oneOf(["run", "skip"])),
   ...readmeUses(optional(oneOf(["accept", "refuse"]))),
   imagesBesideVideos: optional(oneOf(["refuse", "ignore"])),
   trainModeReachesEncoder: optional(flag),

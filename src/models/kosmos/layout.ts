@@ -87,8 +87,8 @@ export function checkedTokens(caller: string, tokens: KosmosTokens): KosmosToken
 
 const checks: { readonly [K in keyof LayoutOptions]-?: Check } = {
   tokens: { wanted: "the ids of the special tokens", accepts: (value) => typeof value === "object" },
-  slots: optional(count()),
-  maxPositions: optional(count()),
+  slots: optional(count),
+  maxPositions: optional(count),
   start: optional(flag),
   end: optional(flag),
 };

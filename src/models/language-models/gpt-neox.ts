@@ -1,7 +1,7 @@
 // GPT-NeoX: Black et al., arXiv 2204.06745, §2.1. Names and defaults are those of transformers 4.57.6, models/gpt_neox.
 import { ACTIVATIONS, type ActivationName, activation } from "../../nn/activations.ts";
 import { Embedding } from "../../nn/embedding.ts";
-import { Linear } from "../../nn/linear.ts";
+import { Linear, NO_BIAS } from "../../nn/linear.ts";
 import { LayerNorm } from "../../nn/norms/layer-norm.ts";
 import {
   between,
@@ -15,6 +15,7 @@ import {
   optional,
   positive,
 } from "../../nn/options.ts";
+import { normal } from "../../nn/parameter.ts";
 import { type AnglePrecision, anglePrecision } from "../../nn/positions/angles.ts";
 import { rotary } from "../../nn/positions/rotary.ts";
 import { checkScaling, type RopeScaling, ropeScaling } from "../../nn/positions/scaling.ts";
@@ -52,11 +53,11 @@ export interface GPTNeoXOptions {
 }
 
 const checks: { readonly [K in keyof GPTNeoXOptions]-?: Check } = {
-  vocabSize: optional(count()),
-  hiddenSize: optional(count()),
-  numHiddenLayers: optional(layers()),
-  numAttentionHeads: optional(count()),
-  intermediateSize: optional(count()),
+  vocabSize: optional(count),
+  hiddenSize: optional(count),
+  numHiddenLayers: optional(layers),
+  numAttentionHeads: optional(count),
+  intermediateSize: optional(count),
   hiddenAct: optional(oneOf(Object.keys(ACTIVATIONS))),
   rotaryPct: optional(between(0, 1, "a number from 0 to 1")),
   rotaryEmbBase: optional(positive),
@@ -221,7 +222,7 @@ class GPTNeoXModel {
 
   constructor(config: GPTNeoXConfig) {
     const { vocabSize, hiddenSize, numHiddenLayers, epsilon } = config;
-    this.embed_in = new Embedding("d", vocabSize, hiddenSize, { std: 0.02 });
+    this.embed_in = new Embedding("d", vocabSize, hiddenSize, { initial: normal(0.02) });
     this.layers = Array.from({ length: numHiddenLayers }, () => new GPTNeoXLayer(config));
     this.final_layer_norm = new LayerNorm(hiddenSize, { epsilon });
   }
@@ -242,8 +243,8 @@ export class GPTNeoXForCausalLM implements LanguageModel {
   constructor(options: GPTNeoXOptions = {}) {
     const config = configOf(options);
     this.gpt_neox = new GPTNeoXModel(config);
-    const tiedTo = config.tieWordEmbeddings ? named("o i", this.gpt_neox.embed_in.weight) : null; // [neox.tied]
-    this.embed_out = new Linear("d -> n", config.hiddenSize, config.vocabSize, { bias: false, tiedTo });
+    this.embed_out = new Linear("d -> n", config.hiddenSize, config.vocabSize, NO_BIAS);
+    if (config.tieWordEmbeddings) this.embed_out.weight = named("o i", this.gpt_neox.embed_in.weight); // [neox.tied]
   }
 
   get width(): number {

@@ -17,6 +17,7 @@ import {
   optional,
   positive,
 } from "../../nn/options.ts";
+import { normal } from "../../nn/parameter.ts";
 import { type AnglePrecision, anglePrecision } from "../../nn/positions/angles.ts";
 import { type RotaryOptions, rotary } from "../../nn/positions/rotary.ts";
 import { RuleError } from "../../tensor/errors.ts";
@@ -49,12 +50,12 @@ export interface GPTJOptions {
 }
 
 const checks: { readonly [K in keyof GPTJOptions]-?: Check } = {
-  vocabSize: optional(count()),
-  nPositions: optional(count()),
-  nEmbd: optional(count()),
-  nLayer: optional(layers()),
-  nHead: optional(count()),
-  rotaryDim: optional(nullable(even())),
+  vocabSize: optional(count),
+  nPositions: optional(count),
+  nEmbd: optional(count),
+  nLayer: optional(layers),
+  nHead: optional(count),
+  rotaryDim: optional(nullable(even)),
   rotaryPrecision: optional(anglePrecision),
   nInner: optional(nullable(inner)),
   activationFunction: optional(oneOf(Object.keys(ACTIVATIONS))),
@@ -196,7 +197,7 @@ class GptJModel {
 
   constructor(config: GptJConfig) {
     const { vocabSize, width, nLayer, epsilon } = config;
-    this.wte = new Embedding("d", vocabSize, width, { std: 0.02 });
+    this.wte = new Embedding("d", vocabSize, width, { initial: normal(0.02) });
     this.h = Array.from({ length: nLayer }, () => new GptJBlock(config));
     this.ln_f = new LayerNorm(width, { epsilon }); // [gptj.norm]
   }
@@ -216,8 +217,8 @@ export class GPTJForCausalLM implements LanguageModel {
     const config = configOf(options);
     this.options = config;
     this.transformer = new GptJModel(config);
-    const tiedTo = config.tieWordEmbeddings ? named("o i", this.transformer.wte.weight) : null;
-    this.lm_head = new Linear("d -> n", config.width, config.vocabSize, { tiedTo }); // [gptj.head]
+    this.lm_head = new Linear("d -> n", config.width, config.vocabSize); // [gptj.head]
+    if (config.tieWordEmbeddings) this.lm_head.weight = named("o i", this.transformer.wte.weight);
   }
 
   get width(): number {

@@ -2,8 +2,8 @@
 // are those of transformers 4.57.6, models/llama.
 import { ACTIVATIONS, type ActivationName, activation } from "../../nn/activations.ts";
 import { attention } from "../../nn/attention/attention.ts";
-import { Embedding } from "../../nn/embedding.ts";
-import { Linear } from "../../nn/linear.ts";
+import { PaddedEmbedding } from "../../nn/embedding.ts";
+import { Linear, NO_BIAS } from "../../nn/linear.ts";
 import { RMSNorm } from "../../nn/norms/layer-norm.ts";
 import {
   type Check,
@@ -16,6 +16,7 @@ import {
   optional,
   positive,
 } from "../../nn/options.ts";
+import { normal } from "../../nn/parameter.ts";
 import { type AnglePrecision, anglePrecision } from "../../nn/positions/angles.ts";
 import { rotary } from "../../nn/positions/rotary.ts";
 import { checkScaling, type RopeScaling, ropeScaling } from "../../nn/positions/scaling.ts";
@@ -63,13 +64,13 @@ export interface LlamaOptions {
 }
 
 const checks: { readonly [K in keyof LlamaOptions]-?: Check } = {
-  vocabSize: optional(count()),
-  hiddenSize: optional(count()),
-  intermediateSize: optional(count()),
-  numHiddenLayers: optional(layers()),
-  numAttentionHeads: optional(count()),
-  numKeyValueHeads: optional(nullable(count())),
-  headDim: optional(nullable(count())),
+  vocabSize: optional(count),
+  hiddenSize: optional(count),
+  intermediateSize: optional(count),
+  numHiddenLayers: optional(layers),
+  numAttentionHeads: optional(count),
+  numKeyValueHeads: optional(nullable(count)),
+  headDim: optional(nullable(count)),
   hiddenAct: optional(oneOf(Object.keys(ACTIVATIONS))),
   rmsNormEps: optional(positive),
   ropeTheta: optional(positive),
@@ -250,14 +251,14 @@ class LlamaDecoderLayer implements DecoderLayer {
 }
 
 class LlamaModel {
-  embed_tokens: Embedding<"d">;
+  embed_tokens: PaddedEmbedding<"d">;
   layers: DecoderLayer[];
   norm: RMSNorm;
 
   constructor(config: LlamaConfig) {
     const { vocabSize, hiddenSize, numHiddenLayers, rmsNormEps, padTokenId } = config;
     const paddingId = paddingRow(padTokenId, vocabSize, "llama.padding"); // [llama.padding]
-    this.embed_tokens = new Embedding("d", vocabSize, hiddenSize, { std: 0.02, paddingId });
+    this.embed_tokens = new PaddedEmbedding("d", vocabSize, hiddenSize, { initial: normal(0.02), paddingId });
     this.layers = Array.from({ length: numHiddenLayers }, () => new LlamaDecoderLayer(config));
     this.norm = new RMSNorm(hiddenSize, { epsilon: rmsNormEps }); // [llama.norm]
   }
@@ -276,8 +277,8 @@ export class LlamaForCausalLM implements LanguageModel {
   constructor(options: LlamaOptions = {}) {
     const config = configOf(options);
     this.model = new LlamaModel(config);
-    const tiedTo = config.tieWordEmbeddings ? named("o i", this.model.embed_tokens.weight) : null; // [llama.tied]
-    this.lm_head = new Linear("d -> n", config.hiddenSize, config.vocabSize, { bias: false, tiedTo });
+    this.lm_head = new Linear("d -> n", config.hiddenSize, config.vocabSize, NO_BIAS);
+    if (config.tieWordEmbeddings) this.lm_head.weight = named("o i", this.model.embed_tokens.weight); // [llama.tied]
   }
 
   get width(): number {

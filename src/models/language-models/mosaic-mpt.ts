@@ -1,6 +1,6 @@
 // MPT as MosaicML's llm-foundry 0.22.0 has it (llmfoundry/models/mpt), with its names and defaults. Queries and keys may be normalised, as in
 // MPT-1B: Dehghani et al., arXiv 2302.05442, §2. Position biases: Press et al., arXiv 2108.12409.
-import { Embedding } from "../../nn/embedding.ts";
+import { PaddedEmbedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
 import { LayerNorm, RMSNorm } from "../../nn/norms/layer-norm.ts";
 import {
@@ -19,6 +19,7 @@ import {
   passing,
   positive,
 } from "../../nn/options.ts";
+import { normal } from "../../nn/parameter.ts";
 import { alibi } from "../../nn/positions/alibi.ts";
 import { LearnedPositions } from "../../nn/positions/learned.ts";
 import { RuleError } from "../../tensor/errors.ts";
@@ -103,7 +104,7 @@ const INVERSE_ROOT = "inv_sqrt_d_model";
 
 const attentionChecks: { readonly [K in keyof MosaicMptAttentionOptions]-?: Check } = {
   attnType: optional(oneOf(ATTENTION_TYPES)),
-  kvNHeads: optional(nullable(count())),
+  kvNHeads: optional(nullable(count)),
   qkLn: optional(flag),
   clipQkv: optional(nullable(notNegative)),
   softmaxScale: optional(nullable(positive)),
@@ -119,12 +120,12 @@ const attentionChecks: { readonly [K in keyof MosaicMptAttentionOptions]-?: Chec
 };
 
 const checks: { readonly [K in keyof MosaicMptOptions]-?: Check } = {
-  dModel: optional(count()),
-  nHeads: optional(count()),
-  nLayers: optional(layers()),
+  dModel: optional(count),
+  nHeads: optional(count),
+  nLayers: optional(layers),
   expansionRatio: optional(multiple),
-  maxSeqLen: optional(count()),
-  vocabSize: optional(count()),
+  maxSeqLen: optional(count),
+  vocabSize: optional(count),
   learnedPosEmb: optional(flag),
   attnConfig: optional(nullable(object("an object of options of attention"))),
   logitScale: optional(
@@ -348,7 +349,7 @@ class MosaicMptBlock implements DecoderLayer {
 }
 
 class MosaicMptModel {
-  wte: Embedding<"d">;
+  wte: PaddedEmbedding<"d">;
   wpe: LearnedPositions<"d"> | null;
   blocks: DecoderLayer[];
   norm_f: Norm;
@@ -356,8 +357,8 @@ class MosaicMptModel {
   constructor(settings: Settings) {
     const { vocabSize, attention, nLayers, maxSeqLen: rows, paddingId } = settings;
     const { dModel: dim } = attention;
-    this.wte = new Embedding("d", vocabSize, dim, { std: 0.02, paddingId }); // [mosaic.embedding]
-    this.wpe = settings.positions ? new LearnedPositions("d", { rows, dim, std: 0.02 }) : null; // [mosaic.positions]
+    this.wte = new PaddedEmbedding("d", vocabSize, dim, { initial: normal(0.02), paddingId }); // [mosaic.embedding]
+    this.wpe = settings.positions ? new LearnedPositions("d", { rows, dim, initial: normal(0.02) }) : null; // [mosaic.positions]
     this.blocks = Array.from({ length: nLayers }, () => new MosaicMptBlock(settings));
     this.norm_f = normOf(settings);
   }

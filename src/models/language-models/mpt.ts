@@ -1,6 +1,6 @@
 // MPT as transformers 4.57.6 has it (models/mpt), with its names and defaults. Position biases: Press et al., arXiv 2108.12409.
 import { Embedding } from "../../nn/embedding.ts";
-import { Linear } from "../../nn/linear.ts";
+import { Linear, NO_BIAS } from "../../nn/linear.ts";
 import { LayerNorm } from "../../nn/norms/layer-norm.ts";
 import {
   type Check,
@@ -15,6 +15,7 @@ import {
   passing,
   positive,
 } from "../../nn/options.ts";
+import { normal } from "../../nn/parameter.ts";
 import { alibi } from "../../nn/positions/alibi.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange, split } from "../../tensor/ops/arrange.ts";
@@ -78,11 +79,11 @@ const attentionChecks: { readonly [K in keyof MptAttentionOptions]-?: Check } = 
 };
 
 const checks: { readonly [K in keyof MptOptions]-?: Check } = {
-  dModel: optional(count()),
-  nHeads: optional(count()),
-  nLayers: optional(layers()),
-  maxSeqLen: optional(count()),
-  vocabSize: optional(count()),
+  dModel: optional(count),
+  nHeads: optional(count),
+  nLayers: optional(layers),
+  maxSeqLen: optional(count),
+  vocabSize: optional(count),
   layerNormEpsilon: optional(positive),
   attnConfig: optional(nullable(object("an object of options of attention"))),
   tieWordEmbeddings: optional(flag),
@@ -218,7 +219,7 @@ class MptModel {
 
   constructor(settings: MptSettings) {
     const { vocabSize, dModel, nLayers, epsilon } = settings;
-    this.wte = new Embedding("d", vocabSize, dModel, { std: 0.02 });
+    this.wte = new Embedding("d", vocabSize, dModel, { initial: normal(0.02) });
     this.blocks = Array.from({ length: nLayers }, () => new MptBlock(settings));
     this.norm_f = new LayerNorm(dModel, { epsilon, bias: false });
   }
@@ -236,8 +237,8 @@ export class MptForCausalLM implements LanguageModel {
   constructor(options: MptOptions = {}) {
     const settings = settingsOf(options);
     this.transformer = new MptModel(settings);
-    const tiedTo = settings.tieWordEmbeddings ? named("o i", this.transformer.wte.weight) : null; // [mpt.tied]
-    this.lm_head = new Linear("d -> n", settings.dModel, settings.vocabSize, { bias: false, tiedTo });
+    this.lm_head = new Linear("d -> n", settings.dModel, settings.vocabSize, NO_BIAS);
+    if (settings.tieWordEmbeddings) this.lm_head.weight = named("o i", this.transformer.wte.weight); // [mpt.tied]
   }
 
   get width(): number {

@@ -1,7 +1,7 @@
 // OPT: Zhang et al., arXiv 2205.01068, §2. Names and defaults are those of transformers 4.57.6, models/opt.
 import { ACTIVATIONS, type ActivationName, activation } from "../../nn/activations.ts";
-import { Embedding } from "../../nn/embedding.ts";
-import { Linear } from "../../nn/linear.ts";
+import { PaddedEmbedding } from "../../nn/embedding.ts";
+import { Linear, NO_BIAS } from "../../nn/linear.ts";
 import { LayerNorm, normalize } from "../../nn/norms/layer-norm.ts";
 import {
   type Check,
@@ -14,6 +14,7 @@ import {
   oneOf,
   optional,
 } from "../../nn/options.ts";
+import { normal } from "../../nn/parameter.ts";
 import { LearnedPositions } from "../../nn/positions/learned.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange } from "../../tensor/ops/arrange.ts";
@@ -55,15 +56,15 @@ export interface OPTOptions {
 }
 
 const checks: { readonly [K in keyof OPTOptions]-?: Check } = {
-  vocabSize: optional(count()),
-  hiddenSize: optional(count()),
-  numHiddenLayers: optional(layers()),
+  vocabSize: optional(count),
+  hiddenSize: optional(count),
+  numHiddenLayers: optional(layers),
   ffnDim: optional(inner),
-  maxPositionEmbeddings: optional(count()),
+  maxPositionEmbeddings: optional(count),
   doLayerNormBefore: optional(flag),
   removeFinalLayerNorm: optional(flag),
-  wordEmbedProjDim: optional(nullable(count())),
-  numAttentionHeads: optional(count()),
+  wordEmbedProjDim: optional(nullable(count)),
+  numAttentionHeads: optional(count),
   activationFunction: optional(oneOf(Object.keys(ACTIVATIONS))),
   enableBias: optional(flag),
   layerNormElementwiseAffine: optional(flag),
@@ -204,7 +205,7 @@ class OptDecoderLayer implements DecoderLayer {
 }
 
 class OptDecoder {
-  embed_tokens: Embedding<"w">;
+  embed_tokens: PaddedEmbedding<"w">;
   embed_positions: LearnedPositions<"d">;
   project_out: Linear<"d", "w"> | null;
   project_in: Linear<"w", "d"> | null;
@@ -215,9 +216,14 @@ class OptDecoder {
     const { vocabSize, hiddenSize, wordWidth, padTokenId, maxPositionEmbeddings } = config;
     const projected = wordWidth !== hiddenSize; // [opt.projections]
     const paddingId = paddingRow(padTokenId, vocabSize, "opt.padding"); // [opt.padding]
-    this.embed_tokens = new Embedding("w", vocabSize, wordWidth, { std: 0.02, paddingId }); // [opt.padding]
+    this.embed_tokens = new PaddedEmbedding("w", vocabSize, wordWidth, { initial: normal(0.02), paddingId }); // [opt.padding]
     const rows = maxPositionEmbeddings + OFFSET;
-    this.embed_positions = new LearnedPositions("d", { rows, dim: hiddenSize, offset: OFFSET, std: 0.02 });
+    this.embed_positions = new LearnedPositions("d", {
+      rows,
+      dim: hiddenSize,
+      offset: OFFSET,
+      initial: normal(0.02),
+    });
     this.project_out = projected ? new Linear("d -> w", hiddenSize, wordWidth, { bias: false }) : null;
     this.project_in = projected ? new Linear("w -> d", wordWidth, hiddenSize, { bias: false }) : null;
     this.final_layer_norm = config.finalNorm ? normOf(config) : null;
@@ -245,8 +251,8 @@ export class OPTForCausalLM implements LanguageModel {
   constructor(options: OPTOptions = {}) {
     const config = configOf(options);
     this.model = new OptModel(config);
-    const tiedTo = config.tieWordEmbeddings ? named("o i", this.model.decoder.embed_tokens.weight) : null; // [opt.tied]
-    this.lm_head = new Linear("w -> n", config.wordWidth, config.vocabSize, { bias: false, tiedTo });
+    this.lm_head = new Linear("w -> n", config.wordWidth, config.vocabSize, NO_BIAS);
+    if (config.tieWordEmbeddings) this.lm_head.weight = named("o i", this.model.decoder.embed_tokens.weight); // [opt.tied]
   }
 
   get width(): number {

@@ -183,7 +183,7 @@ export function resizeVocabulary(
   size: number,
   options: ResizeVocabularyOptions = {},
 ): void {
-  checkValue("resizeVocabulary", "size", size, count());
+  checkValue("resizeVocabulary", "size", size, count);
   const { newRows = "normal", std = 0.02, seed = 0 } = checked("resizeVocabulary", options, checks);
   const { input, output } = vocabularyTables(model);
   const make = (path: string) => (table: Table, added: number) => {

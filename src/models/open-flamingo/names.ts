@@ -6,19 +6,15 @@ export const isNewLayer = (name: string): boolean => /^perceiver\.|\.gated_cross
 export const isInputTable = (name: string): boolean =>
   /^lang_encoder\.(.*\.)?(embed_tokens|embed_in|wte)\.weight$/.test(name);
 
-/** Sets of parameters, by name, each with the place where it is stated. `trainable` lists the names of a set. */
+/**
+ * The parameters that the package trains: everything is frozen but the perceiver, gated_cross_attn_layers and, without
+ * freeze_lm_embeddings, the language model's input embeddings (open_flamingo/src/factory.py of open-flamingo 2.0.1,
+ * create_model_and_transforms).
+ */
 export const openFlamingoSets = {
   // #region trained
-  "open-flamingo": {
-    source:
-      "open_flamingo/src/factory.py of open-flamingo 2.0.1, create_model_and_transforms: everything is frozen but the perceiver, " +
-      "gated_cross_attn_layers, and the language model's input embeddings",
-    includes: (name: string) => isNewLayer(name) || isInputTable(name), // [factory.frozen]
-  },
-  "open-flamingo, frozen embeddings": {
-    source: "the same, with freeze_lm_embeddings",
-    includes: isNewLayer, // [factory.frozen]
-  },
+  "open-flamingo": [isNewLayer, isInputTable], // [factory.frozen]
+  "open-flamingo, frozen embeddings": [isNewLayer], // [factory.frozen]
   // #endregion
 } as const;
 

@@ -26,13 +26,13 @@ export interface OpenFlamingoResamplerOptions {
 }
 
 export const resamplerChecks: { readonly [K in keyof OpenFlamingoResamplerOptions]-?: Check } = {
-  dim: count(),
-  depth: optional(layers()),
-  dimHead: optional(count()),
-  heads: optional(count()),
-  numLatents: optional(count()),
-  maxNumMedia: optional(nullable(count())),
-  maxNumFrames: optional(nullable(count())),
+  dim: count,
+  depth: optional(layers),
+  dimHead: optional(count),
+  heads: optional(count),
+  numLatents: optional(count),
+  maxNumMedia: optional(nullable(count)),
+  maxNumFrames: optional(nullable(count)),
   ffMult: optional(multiple),
 };
 

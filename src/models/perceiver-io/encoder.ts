@@ -41,11 +41,11 @@ export interface PerceiverEncoderOptions extends EncoderOptions {
   readonly profile?: PerceiverProfileName | undefined;
 }
 
-const size = optional(count());
+const size = optional(count);
 const encoderChecks: { readonly [K in keyof PerceiverEncoderOptions]-?: Check } = {
-  numInputChannels: count(),
-  numSelfAttendsPerBlock: optional(layers()),
-  numBlocks: optional(layers()),
+  numInputChannels: count,
+  numSelfAttendsPerBlock: optional(layers),
+  numBlocks: optional(layers),
   numLatents: size,
   numLatentChannels: size,
   qkChannels: size,
@@ -145,8 +145,8 @@ export interface PerceiverDecoderOptions extends DecoderOptions {
   readonly profile?: PerceiverProfileName | undefined;
 }
 const decoderChecks: { readonly [K in keyof PerceiverDecoderOptions]-?: Check } = {
-  queryChannels: count(),
-  finalProjectOutChannels: count(),
+  queryChannels: count,
+  finalProjectOutChannels: count,
   numLatentChannels: size,
   qkChannels: size,
   vChannels: size,

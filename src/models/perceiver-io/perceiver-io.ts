@@ -65,17 +65,17 @@ const perModality = (each: (value: unknown) => boolean, wanted: string): Check =
     `${wanted}, or null`,
     (value) => value === null || (isRecord(value) && Object.values(value).every(each)),
   );
-const isSize = count().accepts;
+const isSize = count.accepts;
 const isProbability = (p: unknown): boolean => typeof p === "number" && p >= 0 && p <= 1;
 const kwargs = optional(object("an object of options"));
 const modules = passing("a module, or one for each modality", (value) => value === null || isRecord(value));
 const checks: { readonly [K in keyof PerceiverIOOptions]-?: Check } = {
-  numBlocks: optional(layers()),
-  numSelfAttendsPerBlock: optional(layers()),
-  numLatents: optional(count()),
-  numLatentChannels: optional(count()),
+  numBlocks: optional(layers),
+  numSelfAttendsPerBlock: optional(layers),
+  numLatents: optional(count),
+  numLatentChannels: optional(count),
   finalProject: optional(flag),
-  finalProjectOutChannels: optional(nullable(count())),
+  finalProjectOutChannels: optional(nullable(count)),
   perceiverEncoderKwargs: kwargs,
   perceiverDecoderKwargs: kwargs,
   inputPreprocessors: optional(modules),
@@ -85,7 +85,7 @@ const checks: { readonly [K in keyof PerceiverIOOptions]-?: Check } = {
   inputPaddingChannels: optional(inner),
   inputChannels: optional(
     passing(
-      `${count().wanted}, or one such number for each modality, or null`,
+      `${count.wanted}, or one such number for each modality, or null`,
       (v) => v === null || isSize(v) || (isRecord(v) && Object.values(v).every(isSize)),
     ),
   ),

@@ -72,11 +72,11 @@ export interface FourierEncodingOptions {
   readonly sineOnly?: boolean | undefined;
 }
 const sides = passing(
-  `a list of at least one side, each ${count().wanted}, or null`,
-  (value) => value === null || (Array.isArray(value) && value.length > 0 && value.every(count().accepts)),
+  `a list of at least one side, each ${count.wanted}, or null`,
+  (value) => value === null || (Array.isArray(value) && value.length > 0 && value.every(count.accepts)),
 );
 const fourierChecks: { readonly [K in keyof FourierEncodingOptions]-?: Check } = {
-  numBands: count(),
+  numBands: count,
   concatPos: optional(flag),
   maxResolution: optional(sides),
   sineOnly: optional(flag),

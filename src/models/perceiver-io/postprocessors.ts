@@ -63,11 +63,11 @@ export interface ImagePostprocessorOptions {
   /** The grid of the outputs: height and width, or frames, height and width. */
   readonly inputReshapeSize?: readonly number[] | null | undefined;
 }
-const isSide = count().accepts;
-const size = optional(count());
+const isSide = count.accepts;
+const size = optional(count);
 const imageChecks: { readonly [K in keyof ImagePostprocessorOptions]-?: Check } = {
   imgSize: passing(
-    `a height and a width, each ${count().wanted}`,
+    `a height and a width, each ${count.wanted}`,
     (v) => Array.isArray(v) && v.length === 2 && v.every(isSide),
   ),
   inputChannels: size,
@@ -77,7 +77,7 @@ const imageChecks: { readonly [K in keyof ImagePostprocessorOptions]-?: Check } 
   nOutputs: optional(whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
   inputReshapeSize: optional(
     passing(
-      `two or three sides, each ${count().wanted}, or null`,
+      `two or three sides, each ${count.wanted}, or null`,
       (v) => v === null || (Array.isArray(v) && v.every(isSide) && (v.length === 2 || v.length === 3)),
     ),
   ),
@@ -196,8 +196,8 @@ export class ClassificationPostprocessor implements Postprocessor {
       numClasses,
       project = true,
     } = checked("ClassificationPostprocessor", options, {
-      numInputChannels: count(),
-      numClasses: count(),
+      numInputChannels: count,
+      numClasses: count,
       project: optional(flag),
     });
     this.linear = project ? projection(numInputChannels, numClasses) : null;
@@ -219,8 +219,8 @@ export class ProjectionPostprocessor implements Postprocessor {
 
   constructor(options: { readonly numInputs: number; readonly numOutputs: number }) {
     const { numInputs, numOutputs } = checked("ProjectionPostprocessor", options, {
-      numInputs: count(),
-      numOutputs: count(),
+      numInputs: count,
+      numOutputs: count,
     });
     this.projection = projection(numInputs, numOutputs);
   }

@@ -42,10 +42,10 @@ export interface BasicQueryOptions extends Omit<PositionEncodingOptions, "positi
   readonly concatPreprocessedInput?: boolean | undefined;
   readonly preprocessedInputChannels?: number | undefined;
 }
-const isSide = count().accepts;
+const isSide = count.accepts;
 const gridCheck = optional(
   passing(
-    `${count().wanted}, or a list of them`,
+    `${count.wanted}, or a list of them`,
     (value) => isSide(value) || (Array.isArray(value) && value.length > 0 && value.every(isSide)),
   ),
 );
@@ -59,7 +59,7 @@ const checks: { readonly [K in keyof BasicQueryOptions]-?: Check } = {
   ),
   outputIndexDims: gridCheck,
   concatPreprocessedInput: optional(flag),
-  preprocessedInputChannels: optional(count()),
+  preprocessedInputChannels: optional(count),
 };
 
 /**
@@ -222,12 +222,12 @@ export class FlowQuery extends BasicQuery {
       outputImgSize,
       outputNumChannels = 2,
     } = checked("FlowQuery", options, {
-      preprocessedInputChannels: count(),
+      preprocessedInputChannels: count,
       outputImgSize: passing(
-        `a height and a width, each ${count().wanted}`,
+        `a height and a width, each ${count.wanted}`,
         (value) => Array.isArray(value) && value.length === 2 && value.every(isSide),
       ),
-      outputNumChannels: optional(count()),
+      outputNumChannels: optional(count),
     });
     super({
       outputIndexDims: [...outputImgSize, outputNumChannels],

@@ -43,7 +43,7 @@ export interface ViTOptions {
 const pair = (size: number | readonly [number, number]): readonly [number, number] =>
   typeof size === "number" ? [size, size] : size;
 
-const { accepts: isSide, wanted: side } = count();
+const { accepts: isSide, wanted: side } = count;
 /** One side, or a height and a width. */
 const sides: Check = {
   wanted: `${side}, or [height, width]`,
@@ -54,13 +54,13 @@ const checks: { readonly [K in keyof ViTOptions]-?: Check } = {
   imageSize: sides,
   patchSize: sides,
   numClasses: inner,
-  dim: count(),
-  depth: layers(),
-  heads: count(),
+  dim: count,
+  depth: layers,
+  heads: count,
   mlpDim: inner,
   pool: optional(oneOf(["cls", "mean"])),
-  channels: optional(count()),
-  dimHead: optional(count()),
+  channels: optional(count),
+  dimHead: optional(count),
   dropout: optional(probability),
   embDropout: optional(probability),
 };

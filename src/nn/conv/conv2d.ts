@@ -3,7 +3,7 @@ import { rearrange } from "../../tensor/ops/arrange.ts";
 import { add, expand } from "../../tensor/ops/functions.ts";
 import { tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { checked, checkNoMore, checkValue, count, flag, nullable, optional } from "../options.ts";
+import { checked, checkNoMore, checkValue, count, flag, optional } from "../options.ts";
 import { constant, distribution, type Initial, Parameter, uniform } from "../parameter.ts";
 import { conv2d, type PlaneOptions, pair, planeChecks, type Sides, sides } from "./planes.ts";
 
@@ -12,7 +12,7 @@ export interface Conv2dOptions extends PlaneOptions {
   readonly kernelSize: Sides;
   readonly bias?: boolean;
   /** The initial distribution of the weight; the bias then begins at 0. Default: that of torch.nn.Conv2d for both. */
-  readonly initial?: Initial | null;
+  readonly initial?: Initial | undefined;
 }
 
 /**
@@ -26,15 +26,15 @@ export class Conv2d {
   readonly #options: PlaneOptions;
 
   constructor(channels: number, out: number, options: Conv2dOptions, ...surplus: readonly never[]) {
-    checkValue("Conv2d", "in", channels, count());
-    checkValue("Conv2d", "out", out, count());
+    checkValue("Conv2d", "in", channels, count);
+    checkValue("Conv2d", "out", out, count);
     const checks = {
       ...planeChecks,
       kernelSize: sides(1),
       bias: optional(flag),
-      initial: optional(nullable(distribution)),
+      initial: optional(distribution),
     };
-    const { kernelSize, bias = true, initial = null, ...rest } = checked("Conv2d", options, checks);
+    const { kernelSize, bias = true, initial, ...rest } = checked("Conv2d", options, checks);
     checkNoMore("Conv2d", "two numbers of channels and options", surplus);
     const [high, wide] = pair(kernelSize);
     const bound = 1 / Math.sqrt(channels * high * wide); // [conv.uniform]

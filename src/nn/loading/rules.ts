@@ -44,7 +44,8 @@ const isRule = (rule: unknown): boolean =>
   rule instanceof RegExp ||
   typeof rule === "function";
 
-const nameRules: Check = passing(
+/** The check of an option that takes rules for names. */
+export const nameRules: Check = passing(
   'a list of names, in which "*" stands for any characters (and "**" is not needed), regular expressions or functions',
   (value) => Array.isArray(value) && value.every(isRule),
 );

@@ -28,7 +28,7 @@ export class BatchNorm2d {
   readonly #epsilon: number;
 
   constructor(channels: number, options: BatchNormOptions = {}, ...surplus: readonly never[]) {
-    checkValue("BatchNorm2d", "channels", channels, count());
+    checkValue("BatchNorm2d", "channels", channels, count);
     const { epsilon = 1e-5 } = checked("BatchNorm2d", options, { epsilon: optional(notNegative) });
     checkNoMore("BatchNorm2d", "a number of channels and options", surplus);
     this.weight = new Parameter("c", [channels], constant(1));

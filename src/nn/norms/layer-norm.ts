@@ -55,7 +55,7 @@ export class LayerNorm {
   readonly #epsilon: number;
 
   constructor(dim: number, options: LayerNormOptions = {}, ...surplus: readonly never[]) {
-    checkValue("LayerNorm", "dim", dim, count());
+    checkValue("LayerNorm", "dim", dim, count);
     const checks = { epsilon: optional(notNegative), bias: optional(flag) };
     const { epsilon = EPSILON, bias = true } = checked("LayerNorm", options, checks);
     checkNoMore("LayerNorm", "a width and options", surplus);
@@ -89,7 +89,7 @@ export class RMSNorm {
   readonly #epsilon: number;
 
   constructor(dim: number, options: RMSNormOptions = {}, ...surplus: readonly never[]) {
-    checkValue("RMSNorm", "dim", dim, count());
+    checkValue("RMSNorm", "dim", dim, count);
     const { epsilon = RMS_EPSILON } = checked("RMSNorm", options, { epsilon: optional(notNegative) });
     checkNoMore("RMSNorm", "a width and options", surplus);
     this.weight = new Parameter("d", [dim], constant(1));
@@ -116,7 +116,7 @@ export class PaLMLayerNorm {
   beta: Parameter<"d">;
 
   constructor(dim: number) {
-    checkValue("PaLMLayerNorm", "dim", dim, count());
+    checkValue("PaLMLayerNorm", "dim", dim, count);
     this.gamma = new Parameter("d", [dim], constant(1));
     this.beta = new Parameter("d", [dim], constant(0));
   }

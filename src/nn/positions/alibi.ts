@@ -16,7 +16,7 @@ export interface AlibiOptions {
 }
 
 const checks: { readonly [K in keyof AlibiOptions]-?: Check } = {
-  heads: count(),
+  heads: count,
   keys: inner,
   biasMax: optional(positive),
   precision: optional(anglePrecision),

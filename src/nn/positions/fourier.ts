@@ -8,7 +8,7 @@ import { type Floats, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 import { type Check, checked, checkSize, checkValue, count, flag, optional, passing } from "../options.ts";
 import { type AnglePrecision, anglePrecision, rounding } from "./angles.ts";
 
-const side = count();
+const side = count;
 const sidesOf: Check = passing(
   "a list of at least one side, each at least 1",
   (value) => Array.isArray(value) && value.length > 0 && value.every(side.accepts),
@@ -71,7 +71,7 @@ export interface FourierOptions {
   readonly precision?: AnglePrecision | undefined;
 }
 const checks: { readonly [K in keyof FourierOptions]-?: Check } = {
-  bands: count(),
+  bands: count,
   maxResolution: sidesOf,
   concatPositions: optional(flag),
   sineOnly: optional(flag),

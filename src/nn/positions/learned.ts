@@ -11,12 +11,11 @@ import {
   checkValue,
   count,
   inner,
-  notNegative,
   nullable,
   optional,
   whole,
 } from "../options.ts";
-import { normal, Parameter, withZeroRow } from "../parameter.ts";
+import { distribution, type Initial, normal, Parameter, withZeroRow } from "../parameter.ts";
 
 /** The table of learned positions. */
 export interface LearnedPositionsOptions {
@@ -26,16 +25,16 @@ export interface LearnedPositionsOptions {
   readonly dim: number;
   /** The row of position 0: 2 in OPT. */
   readonly offset?: number | undefined;
-  /** The standard deviation of the initial values. Default 1. */
-  readonly std?: number | undefined;
+  /** The initial distribution of the table. Default: normal with standard deviation 1. */
+  readonly initial?: Initial | undefined;
   /** A row whose initial values are 0, as that of torch's padding_idx. */
   readonly zeroRow?: number | null | undefined;
 }
 const checks: { readonly [K in keyof LearnedPositionsOptions]-?: Check } = {
-  rows: count(),
-  dim: count(),
+  rows: count,
+  dim: count,
   offset: optional(inner),
-  std: optional(notNegative),
+  initial: optional(distribution),
   zeroRow: optional(nullable(inner)),
 };
 
@@ -49,11 +48,17 @@ export class LearnedPositions<D extends string> {
 
   constructor(axis: D, options: LearnedPositionsOptions, ...surplus: readonly never[]) {
     checkNoMore("LearnedPositions", "an axis and an object of options", surplus);
-    const { rows, dim, offset = 0, std = 1, zeroRow = null } = checked("LearnedPositions", options, checks);
+    const {
+      rows,
+      dim,
+      offset = 0,
+      initial = normal(1),
+      zeroRow = null,
+    } = checked("LearnedPositions", options, checks);
     this.options = { offset };
     if (zeroRow !== null) checkValue("LearnedPositions", "zeroRow", zeroRow, whole(0, rows - 1));
-    const initial = zeroRow === null ? normal(std) : withZeroRow(normal(std), zeroRow, dim); // [learned.zero-row]
-    this.weight = new Parameter(`n ${axis}`, [rows, dim], initial);
+    const drawn = zeroRow === null ? initial : withZeroRow(initial, zeroRow, dim); // [learned.zero-row]
+    this.weight = new Parameter(`n ${axis}`, [rows, dim], drawn);
   }
 
   /**

@@ -22,7 +22,7 @@ export class RotaryEmbedding {
 
   constructor(dim: number, ...surplus: readonly never[]) {
     checkNoMore(CLASS, "a width", surplus);
-    checkValue(CLASS, "dim", dim, even()); // [rotary.halves]
+    checkValue(CLASS, "dim", dim, even); // [rotary.halves]
     // The source packages compute θ in float32, which differs from float64 by up to 4.7e-8; parameters are drawn in float32 as well.
     this.inv_freq = new Parameter(
       "j",

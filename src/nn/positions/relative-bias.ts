@@ -4,17 +4,8 @@ import { RuleError } from "../../tensor/errors.ts";
 import { rearrange } from "../../tensor/ops/arrange.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
 import { Embedding } from "../embedding.ts";
-import {
-  type Check,
-  checked,
-  checkNoMore,
-  checkSize,
-  count,
-  flag,
-  inner,
-  notNegative,
-  optional,
-} from "../options.ts";
+import { type Check, checked, checkNoMore, checkSize, count, flag, inner, optional } from "../options.ts";
+import { distribution, type Initial, normal } from "../parameter.ts";
 import { position } from "./angles.ts";
 
 /** Heads and buckets of distances. */
@@ -25,15 +16,15 @@ export interface RelativePositionBiasOptions {
   /** From this distance on all keys share a bucket. */
   readonly maxDistance?: number | undefined;
   readonly heads?: number | undefined;
-  /** The standard deviation of the initial biases. Default 1. */
-  readonly std?: number | undefined;
+  /** The initial distribution of the biases. Default: normal with standard deviation 1. */
+  readonly initial?: Initial | undefined;
 }
 const checks: { readonly [K in keyof RelativePositionBiasOptions]-?: Check } = {
   bidirectional: optional(flag),
-  numBuckets: optional(count()),
-  maxDistance: optional(count()),
-  heads: optional(count()),
-  std: optional(notNegative),
+  numBuckets: optional(count),
+  maxDistance: optional(count),
+  heads: optional(count),
+  initial: optional(distribution),
 };
 
 /** Numbers of queries and keys, in tokens. */
@@ -82,7 +73,7 @@ export class RelativePositionBias {
       numBuckets = 32,
       maxDistance = 128,
       heads = 12,
-      std,
+      initial = normal(1),
     } = checked("RelativePositionBias", options, checks);
     const perDirection = bidirectional ? Math.floor(numBuckets / 2) : numBuckets;
     const exact = Math.floor(perDirection / 2);
@@ -97,7 +88,7 @@ export class RelativePositionBias {
         "relative.buckets",
       );
     this.options = { bidirectional, buckets: { count: perDirection, exact, maxDistance } };
-    this.relative_attention_bias = new Embedding("h", numBuckets, heads, std === undefined ? {} : { std });
+    this.relative_attention_bias = new Embedding("h", numBuckets, heads, { initial });
   }
 
   /** The bucket of every query and key. */

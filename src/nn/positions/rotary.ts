@@ -43,7 +43,7 @@ export interface RotaryOptions {
 }
 
 const checks: { readonly [K in keyof RotaryOptions]-?: Check } = {
-  width: even(),
+  width: even,
   pairing: optional(oneOf(["halves", "interleaved"])),
   base: optional(positive),
   from: optional(positions),

@@ -28,7 +28,7 @@ export interface XPosOptions {
   readonly precision?: AnglePrecision | undefined;
 }
 const constructorChecks: { readonly [K in keyof XPosOptions]-?: Check } = {
-  width: even(),
+  width: even,
   scaleBase: optional(positive),
   precision: optional(anglePrecision),
 };

@@ -41,7 +41,7 @@ export interface LoadClipOptions extends OpenClipHints {
 
 const checks: { readonly [K in keyof LoadClipOptions]-?: Check } = {
   tokens: may(oneOf(CLIP_TOKENS)),
-  heads: may(count()),
+  heads: may(count),
   act: may(oneOf(OPEN_CLIP_ACTIVATIONS)),
   imageSize: may(sides(1)),
 };

@@ -23,7 +23,7 @@ import { Int, type Tensor } from "../../tensor/tensor.ts";
  * tokens. The first label is predicted before the image, and padding counts. Throws a RuleError for labels that do not go with the logits.
  */
 export function publishedKosmosLoss(logits: Tensor<"b s n">, labels: Int<"b t">, slots = 64): Tensor<""> {
-  checkValue("publishedKosmosLoss", "slots", slots, count());
+  checkValue("publishedKosmosLoss", "slots", slots, count);
   const { b, s, n, t } = shapes("publishedKosmosLoss", {
     logits: [logits, "b s n"],
     labels: [labels, "b t"],

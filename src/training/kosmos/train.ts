@@ -89,7 +89,7 @@ const checks: { readonly [K in keyof TrainKosmosOptions]-?: Check } = {
   batch: passing("a function from the number of a micro-batch to its inputs", isFunction),
   steps: STEPS,
   from: optional(object("{ step }, as loadKosmosRun returns it")),
-  accumulation: optional(count()),
+  accumulation: optional(count),
   schedule: optional(passing("a function from step to the factor of the learning rate", isFunction)),
   clipAt: optional(nullable(normLimit)),
   loss: optional(passing("a function from model and batch to a loss", isFunction)),

@@ -33,7 +33,7 @@ export interface InterleavedText {
 
 const checks: { readonly [K in keyof InterleavedOptions]-?: Check } = {
   threshold: optional(between(-Number.MAX_VALUE, Number.MAX_VALUE, "a finite number")),
-  maxImages: optional(count()),
+  maxImages: optional(count),
   endOfText: passing("a text", (value) => typeof value === "string"),
   imageOrder: optional(oneOf(["tags", "document"])),
 };

@@ -105,7 +105,7 @@ const checks: { readonly [K in keyof TrainFlamingoOptions]-?: Check } = {
   steps: STEPS,
   from: optional(object("{ step, updates }, as loadFlamingoRun returns it")),
   padTokenId: whole(-(2 ** 31), 2 ** 31 - 1),
-  accumulation: optional(count()),
+  accumulation: optional(count),
   schedule: optional(passing("a function from step to the factor of the learning rate", isFunction)),
   clipAt: optional(nullable(normLimit)),
   embeddingRows: optional(

@@ -175,8 +175,8 @@ const others: readonly BrokenBuild[] = [
   {
     mistake: "the embedding of the padding token gets a gradient",
     path: PATH,
-    before: "{ std: 0.02, paddingId }",
-    after: "{ std: 0.02 }",
+    before: "{ initial: normal(0.02), paddingId }",
+    after: "{ initial: normal(0.02), paddingId: null }",
     noticedBy: mosaic("gradients"),
   },
 ];

@@ -193,15 +193,15 @@ export const optAndGptJ: readonly BrokenBuild[] = [
   {
     mistake: "GPT-J's head has no bias",
     path: GPTJ,
-    before: "config.vocabSize, { tiedTo }",
-    after: "config.vocabSize, { bias: false, tiedTo }",
+    before: "config.width, config.vocabSize);",
+    after: "config.width, config.vocabSize, { bias: false });",
     noticedBy: gptJ("partly-rotated", "right-padding", "tied", "defaults", "gradients", "greedy"),
   },
   {
     mistake: "GPT-J's head is never tied",
     path: GPTJ,
-    before: "const tiedTo = config.tieWordEmbeddings ?",
-    after: "const tiedTo = config.vocabSize < 0 ?",
+    before: "if (config.tieWordEmbeddings) this.lm_head",
+    after: "if (config.vocabSize < 0) this.lm_head",
     noticedBy: gptJ("tied"),
   },
 ];

@@ -1,5 +1,7 @@
 // The layout of weights, and of masks over heads: mutants 28.
+import { MaskedCrossAttention } from "../../../blocks/masked-cross-attention.ts";
 import { ParallelTransformerBlock } from "../../../blocks/parallel-transformer-block.ts";
+import { PerceiverAttention } from "../../../blocks/perceiver-attention.ts";
 import { rearrange, slice } from "../../../tensor/ops/arrange.ts";
 import { maskedSoftmax, where } from "../../../tensor/ops/functions.ts";
 import { apply } from "../../../tensor/ops/rules.ts";
@@ -20,7 +22,7 @@ import {
 
 const LINEAR = "... i, o i -> ... o";
 
-/** Keys and values of a joint projection: the last two of its parts. */
+/** Keys and values of a joint projection of all three: the last two of its parts. */
 const swappedParts = ({ program }: Context): Change[] =>
   nodesOf(program, "slice").flatMap(({ id, node, attrs: { axis, from, to } }): Change[] => {
     const whole = operandOf(program, "rearrange", node.inputs[0]);
@@ -29,6 +31,19 @@ const swappedParts = ({ program }: Context): Change[] =>
     const other = from === parts - 1 ? -1 : 1;
     return [[id, (x) => slice(x, 0, from + other, to + other)]];
   });
+
+/** Keys and values of a joint projection of both: its halves. */
+const swappedHalves = (context: Context): Change[] => {
+  const { program } = context;
+  const modules = [...modulesOf(context, PerceiverAttention), ...modulesOf(context, MaskedCrossAttention)];
+  const weights = modules.map(([path]) => program.leaves[join(path, "to_kv.weight")]);
+  return nodesOf(program, "slice").flatMap(({ id, node, attrs: { from, to } }): Change[] => {
+    const projected = operandOf(program, "einsum", node.inputs[0]);
+    if (!projected || !weights.includes(projected.node.inputs[1])) return [];
+    const start = to - from - from;
+    return [[id, (x) => slice(x, -1, start, start + to - from)]];
+  });
+};
 
 /** PaLM's keys and values, which are adjacent in its single projection. */
 const swappedSlices = (context: Context): Change[] =>
@@ -215,7 +230,11 @@ export const layout: readonly Mutant[] = [
     title: "Keys and values are swapped",
     seenIn: "keras-hub #1110 and other ports of joint projections",
     needs: "any attention",
-    apply: changing((context) => [...swappedParts(context), ...swappedSlices(context)]),
+    apply: changing((context) => [
+      ...swappedParts(context),
+      ...swappedHalves(context),
+      ...swappedSlices(context),
+    ]),
   },
   {
     id: "kernel-not-transposed",

@@ -93,7 +93,7 @@ const crossCall = (model: MaskedCrossAttention | GatedCrossAttentionBlock, args:
   model.forward(
     args.tensor("x", "b l d"),
     args.tensor("media", "b m r e"),
-    masksOf(args, model.options.convention),
+    masksOf(args, (model instanceof MaskedCrossAttention ? model : model.attn).options.convention),
   );
 
 export const blocks: Readonly<Record<string, SourceClass<Release>>> = {

@@ -1,7 +1,7 @@
 // The decoder of Magneto (Wang et al., "Foundation Transformers", arXiv 2210.06423) with the position encodings of torchscale, as
 // torchscale/architecture/decoder.py has it (release 0.3.0, and commit 4d1e0e8 of its repository). Kosmos-1 is built on it.
 import { Dropout } from "../../../nn/dropout.ts";
-import { Embedding } from "../../../nn/embedding.ts";
+import { PaddedEmbedding } from "../../../nn/embedding.ts";
 import { Linear } from "../../../nn/linear.ts";
 import { LayerNorm } from "../../../nn/norms/layer-norm.ts";
 import { checkValue, whole } from "../../../nn/options.ts";
@@ -27,7 +27,7 @@ const PADDING_ROW = 1;
  */
 export class MagnetoDecoder implements LanguageModel {
   dropout_module: Dropout;
-  embed_tokens: Embedding<"d">;
+  embed_tokens: PaddedEmbedding<"d">;
   embed_positions: LearnedPositions<"d"> | null;
   output_projection: Linear<"d", "n">;
   layernorm_embedding: LayerNorm | null;
@@ -49,7 +49,7 @@ export class MagnetoDecoder implements LanguageModel {
     });
     this.options = settings;
     this.dropout_module = new Dropout(settings.dropout);
-    this.embed_tokens = new Embedding("d", vocabSize, width, { ...initial.tokens, paddingId }); // [magneto.embedding]
+    this.embed_tokens = new PaddedEmbedding("d", vocabSize, width, { initial: initial.tokens, paddingId }); // [magneto.embedding]
     this.embed_positions =
       maxPositions === null
         ? null
@@ -57,22 +57,18 @@ export class MagnetoDecoder implements LanguageModel {
             rows: maxPositions + OFFSET,
             dim: width,
             offset: OFFSET,
-            std: initial.positionsStd,
+            initial: initial.positions,
             zeroRow: PADDING_ROW,
           }); // [magneto.positions]
-    const tiedTo = tied ? named("o i", this.embed_tokens.weight) : null; // [magneto.logits]
-    this.output_projection = new Linear("d -> n", width, vocabSize, {
-      bias: false,
-      tiedTo,
-      initial: initial.output,
-    });
+    this.output_projection = new Linear("d -> n", width, vocabSize, { bias: false, initial: initial.output });
+    if (tied) this.output_projection.weight = named("o i", this.embed_tokens.weight); // [magneto.logits]
     this.layernorm_embedding = settings.embedNorm ? norm() : null; // [magneto.embedding]
     this.self_attn_relative_position = relative
       ? new RelativePositionBias({
           numBuckets: relative.buckets,
           maxDistance: relative.maxDistance,
           heads,
-          std: initial.biasStd,
+          initial: initial.bias,
         })
       : null;
     this.layers = Array.from(

@@ -1,6 +1,5 @@
 // Initial weights of a Magneto decoder: torchscale (architecture/decoder.py and utils.py, component/multihead_attention.py at 4d1e0e8, and
 // release 0.3.0), Magneto (Wang et al., arXiv 2210.06423, §2.3) and DeepNet (Wang et al., arXiv 2203.00555, §4).
-import type { EmbeddingOptions } from "../../../nn/embedding.ts";
 import type { LinearOptions } from "../../../nn/linear.ts";
 import { type Check, checked, count, flag, layers, oneOf, optional } from "../../../nn/options.ts";
 import { type Initial, normal, uniform } from "../../../nn/parameter.ts";
@@ -22,7 +21,7 @@ export interface MagnetoInit {
 
 const checks: { readonly [K in keyof MagnetoInit]-?: Check } = {
   scheme: optional(oneOf(MAGNETO_SCHEMES)),
-  layers: layers(),
+  layers: layers,
   subLN: optional(flag),
   deepNorm: optional(flag),
 };
@@ -72,14 +71,14 @@ export function magnetoLinear(
 }
 
 export interface MagnetoTables {
-  /** Token embeddings, as options of `Embedding`. */
-  readonly tokens: EmbeddingOptions;
-  /** The standard deviation of positions. */
-  readonly positionsStd: number;
+  /** Token embeddings. */
+  readonly tokens: Initial;
+  /** Learned positions. */
+  readonly positions: Initial;
   /** The output projection, if it is no token table. */
   readonly output: Initial;
-  /** The standard deviation of the bias of relative positions. */
-  readonly biasStd: number;
+  /** The bias of relative positions. */
+  readonly bias: Initial;
 }
 
 export const TOKEN_TABLES = ["torchscale", "bitsandbytes"] as const;
@@ -93,8 +92,8 @@ export interface MagnetoTablesOptions {
   readonly tokenTable?: TokenTable | undefined;
 }
 const tableChecks: { readonly [K in keyof MagnetoTablesOptions]-?: Check } = {
-  vocabSize: count(),
-  width: count(),
+  vocabSize: count,
+  width: count,
   scheme: optional(oneOf(MAGNETO_SCHEMES)),
   tokenTable: optional(oneOf(TOKEN_TABLES)),
 };
@@ -110,12 +109,15 @@ export function magnetoTables(options: MagnetoTablesOptions): MagnetoTables {
     scheme = "torchscale",
     tokenTable = "torchscale",
   } = checked("magnetoTables", options, tableChecks);
-  if (scheme === "bert")
-    return { tokens: { std: BERT_STD }, positionsStd: BERT_STD, output: normal(BERT_STD), biasStd: BERT_STD }; // [magnetoinit.bert]
+  if (scheme === "bert") {
+    const bert = normal(BERT_STD); // [magnetoinit.bert]
+    return { tokens: bert, positions: bert, output: bert, bias: bert };
+  }
+  const byWidth = normal(width ** -0.5);
   return {
-    tokens: tokenTable === "torchscale" ? { std: width ** -0.5 } : { bound: xavierBound(vocabSize, width) }, // [magnetoinit.tokens]
-    positionsStd: 1, // [magnetoinit.tables]
-    output: normal(width ** -0.5), // [magnetoinit.tables]
-    biasStd: 1, // [magnetoinit.tables]
+    tokens: tokenTable === "torchscale" ? byWidth : uniform(xavierBound(vocabSize, width)), // [magnetoinit.tokens]
+    positions: normal(1), // [magnetoinit.tables]
+    output: byWidth, // [magnetoinit.tables]
+    bias: normal(1), // [magnetoinit.tables]
   };
 }

@@ -108,19 +108,19 @@ export interface MagnetoOptions {
 }
 
 const distanceChecks: { readonly [K in keyof RelativePositions]-?: Check } = {
-  buckets: count(),
-  maxDistance: count(),
+  buckets: count,
+  maxDistance: count,
 };
 
 /** The largest split position. [options.bounds] */
 export const LARGEST_SPLIT = 2 ** 24;
 
 const checks: { readonly [K in keyof MagnetoOptions]-?: Check } = {
-  vocabSize: count(),
-  width: optional(count()),
-  layers: optional(layers()),
-  heads: optional(count()),
-  feedForwardWidth: optional(count()),
+  vocabSize: count,
+  width: optional(count),
+  layers: optional(layers),
+  heads: optional(count),
+  feedForwardWidth: optional(count),
   activation: optional(activationCheck),
   normalization: optional(oneOf(NORMALIZATIONS)),
   deepNorm: optional(flag),
@@ -131,7 +131,7 @@ const checks: { readonly [K in keyof MagnetoOptions]-?: Check } = {
   relativePosition: optional(nullable(object("an object such as { buckets: 32, maxDistance: 128 }"))),
   multiway: optional(flag),
   splitPosition: optional(whole(-1, LARGEST_SPLIT)),
-  maxPositions: optional(nullable(count())),
+  maxPositions: optional(nullable(count)),
   scaleEmbedding: optional(flag),
   layerNormEmbedding: optional(flag),
   tied: optional(flag),

@@ -32,9 +32,9 @@ export interface PerceiverAttentionOptions {
   readonly emptyRow?: SoftmaxEmptyRow | undefined;
 }
 
-const size = optional(count());
+const size = optional(count);
 const checks: { readonly [K in keyof PerceiverAttentionOptions]-?: Check } = {
-  qInChannels: count(),
+  qInChannels: count,
   kInChannels: size,
   vInChannels: size,
   numHeads: size,

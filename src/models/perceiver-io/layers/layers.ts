@@ -27,12 +27,12 @@ export interface MLPOptions {
   readonly profile?: PerceiverProfileName | undefined;
 }
 
-const size = optional(count());
+const size = optional(count);
 const rate = optional(probability);
 const scale = optional(positive);
 const profileCheck = optional(perceiverProfile);
 const mlpChecks: { readonly [K in keyof MLPOptions]-?: Check } = {
-  inChannels: count(),
+  inChannels: count,
   outChannels: size,
   wideningFactor: size,
   dropoutProb: rate,
@@ -103,7 +103,7 @@ const layerChecks: { readonly [K in keyof LayerOptions]-?: Check } = {
 };
 const selfChecks: { readonly [K in keyof SelfAttentionOptions]-?: Check } = {
   ...layerChecks,
-  inChannels: count(),
+  inChannels: count,
   attInitScale: scale,
   denseInitScale: scale,
 };
@@ -166,8 +166,8 @@ export interface CrossAttentionOptions extends LayerOptions {
 }
 const crossChecks: { readonly [K in keyof CrossAttentionOptions]-?: Check } = {
   ...layerChecks,
-  qInChannels: count(),
-  kvInChannels: count(),
+  qInChannels: count,
+  kvInChannels: count,
   attnInitScale: scale,
   mlpInitScale: scale,
   shapeForAttn: optional(oneOf(["kv", "q"])),

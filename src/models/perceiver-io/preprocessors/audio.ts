@@ -32,10 +32,10 @@ export interface AudioPreprocessorOptions extends PositionEncodingOptions {
 }
 const checks: { readonly [K in keyof AudioPreprocessorOptions]-?: Check } = {
   ...encodingChecks,
-  samplesPerBatch: count(),
+  samplesPerBatch: count,
   prepType: optional(oneOf(["patches"])),
-  samplesPerPatch: optional(count()),
-  nExtraPosMlp: optional(layers()),
+  samplesPerPatch: optional(count),
+  nExtraPosMlp: optional(layers),
   concatOrAddPos: optional(oneOf(["concat", "add"])),
 };
 

@@ -22,9 +22,9 @@ export interface Conv2DDownsampleOptions {
   readonly profile?: PerceiverProfileName | undefined;
 }
 const checks: { readonly [K in keyof Conv2DDownsampleOptions]-?: Check } = {
-  numLayers: optional(layers()),
-  inChannels: optional(count()),
-  numChannels: optional(count()),
+  numLayers: optional(layers),
+  inChannels: optional(count),
+  numChannels: optional(count),
   useBatchnorm: optional(flag),
   profile: optional(perceiverProfile),
 };

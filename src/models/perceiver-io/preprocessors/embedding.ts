@@ -26,9 +26,9 @@ export class EmbeddingPreprocessor implements Preprocessor {
 
   constructor(options: EmbeddingPreprocessorOptions) {
     const { vocabSize, maxSeqLen, embeddingDims } = checked("EmbeddingPreprocessor", options, {
-      vocabSize: count(),
-      maxSeqLen: count(),
-      embeddingDims: count(),
+      vocabSize: count,
+      maxSeqLen: count,
+      embeddingDims: count,
     });
     this.input_pos_encoding = new TrainablePositionEncoding(maxSeqLen, { numChannels: embeddingDims });
     this.embed = new Embedding("c", vocabSize, embeddingDims);

@@ -47,12 +47,12 @@ export interface ImagePreprocessorOptions extends PositionEncodingOptions {
   readonly concatOrAddPos?: ConcatOrAdd | undefined;
 }
 
-const size = optional(count());
-const isSide = count().accepts;
+const size = optional(count);
+const isSide = count.accepts;
 const checks: { readonly [K in keyof ImagePreprocessorOptions]-?: Check } = {
   ...encodingChecks,
   imgSize: passing(
-    `a height and a width, each ${count().wanted}`,
+    `a height and a width, each ${count.wanted}`,
     (v) => Array.isArray(v) && v.length === 2 && v.every(isSide),
   ),
   numFrames: size,
@@ -60,7 +60,7 @@ const checks: { readonly [K in keyof ImagePreprocessorOptions]-?: Check } = {
   prepType: optional(oneOf(PREP_TYPES)),
   spatialDownsample: size,
   temporalDownsample: size,
-  nExtraPosMlp: optional(layers()),
+  nExtraPosMlp: optional(layers),
   numChannels: size,
   convAfterPatching: optional(flag),
   conv2dUseBatchnorm: optional(flag),

@@ -13,7 +13,7 @@ export class OneHotPreprocessor implements Preprocessor {
   readonly options: { readonly inputChannels: number };
 
   constructor(options: { readonly inputChannels: number }) {
-    this.options = checked("OneHotPreprocessor", options, { inputChannels: count() });
+    this.options = checked("OneHotPreprocessor", options, { inputChannels: count });
   }
 
   get outputChannels(): number {

@@ -11,20 +11,20 @@ export interface PerceiverTaskOptions {
   readonly profile?: PerceiverProfileName | undefined;
 }
 
-export const size = optional(count());
+export const size = optional(count);
 
 export const taskChecks: { readonly [K in keyof PerceiverTaskOptions]-?: Check } = {
-  numSelfAttendsPerBlock: optional(layers()),
-  numBlocks: optional(layers()),
+  numSelfAttendsPerBlock: optional(layers),
+  numBlocks: optional(layers),
   numLatents: size,
   numLatentChannels: size,
   profile: optional(perceiverProfile),
 };
 
-const isSide = count().accepts;
+const isSide = count.accepts;
 export const imageSize: Check = optional(
   passing(
-    `a height and a width, each ${count().wanted}`,
+    `a height and a width, each ${count.wanted}`,
     (value) => Array.isArray(value) && value.length === 2 && value.every(isSide),
   ),
 );

@@ -58,13 +58,13 @@ export interface CLIPVisionProjectionOptions extends CLIPVisionOptions {
 }
 
 const checks: { readonly [K in keyof CLIPVisionOptions]-?: Check } = {
-  hiddenSize: optional(count()),
+  hiddenSize: optional(count),
   intermediateSize: optional(inner),
-  numHiddenLayers: optional(layerCount()),
-  numAttentionHeads: optional(count()),
-  numChannels: optional(count()),
-  imageSize: optional(count()),
-  patchSize: optional(count()),
+  numHiddenLayers: optional(layerCount),
+  numAttentionHeads: optional(count),
+  numChannels: optional(count),
+  imageSize: optional(count),
+  patchSize: optional(count),
   hiddenAct: optional(oneOf(Object.keys(ACTIVATIONS))),
   layerNormEps: optional(notNegative),
   tokens: optional(oneOf(CLIP_TOKENS)),
@@ -121,7 +121,7 @@ class CLIPVisionEmbeddings {
       initial: normal(0.02),
     });
     const rows = patchesIn(image, patch) + 1; // [clip.class-token]
-    this.position_embedding = new Embedding("d", rows, hiddenSize, { std: 0.02 });
+    this.position_embedding = new Embedding("d", rows, hiddenSize, { initial: normal(0.02) });
   }
 }
 
@@ -314,7 +314,7 @@ export class CLIPVisionModelWithProjection extends CLIPVisionModel {
     checkObject("CLIPVisionModelWithProjection", given);
     const { projectionDim = 512, ...options } = given;
     super(options);
-    checked("CLIPVisionModelWithProjection", { projectionDim }, { projectionDim: count() });
+    checked("CLIPVisionModelWithProjection", { projectionDim }, { projectionDim: count });
     const { width } = this;
     const initial = normal(width ** -0.5);
     this.visual_projection = new Linear("d -> o", width, projectionDim, { bias: false, initial });
