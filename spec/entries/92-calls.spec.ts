@@ -207,6 +207,30 @@ test.each(functions.filter(([name]) => !(name in UNCHECKED) && name !== "auto"))
   },
 );
 
+/** Functions that take a shape or a message, which comes from code: its text is in the error as it is. */
+const OF_CODE = [
+  ...["Bug", "RuleError", "ShapeError"],
+  ...["Tensor", "KeptTensor", "abstractTensor", "arange", "noPadding", "Parameter", "unbroadcast"],
+];
+const HIDDEN = "x\u001b[31m\u0007y";
+
+test.each(functions.filter(([name]) => !(name in UNCHECKED || OF_CODE.includes(name)) && name !== "auto"))(
+  "[io.wording] %s of %s shows no control characters of a text that it refuses",
+  async (_name, _entry, f) => {
+    for (const args of [
+      [HIDDEN],
+      [{ [HIDDEN]: HIDDEN }],
+      [{}, HIDDEN],
+      [new Map([[HIDDEN, 1]])],
+      [null, { [HIDDEN]: 1 }],
+    ]) {
+      const message = await begun(f, args).then(() => "", String);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are looked for
+      expect(message).not.toMatch(/[\u0000-\u0008\u000b-\u001f]/);
+    }
+  },
+);
+
 test("every exception of the calls without arguments is needed", async () => {
   const all = new Map(functions.map(([name, , f]) => [name, f]));
   for (const name of Object.keys(UNCHECKED))

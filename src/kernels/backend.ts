@@ -127,7 +127,10 @@ export interface Backend {
   close(): Promise<void>;
 }
 
-/** Names of the scopes for whose derivative the backend has a kernel; `gradients` leaves these scopes fused. */
+/**
+ * Names of the scopes for whose derivative the backend has a kernel. `gradients(program, "loss", leaves, { fused: differentiable(backend) })`
+ * leaves these scopes fused, as every training loop does.
+ */
 export function differentiable(backend: Backend): string[] {
   checkMember("differentiable", { backend }, "scopes", "a backend, as reference, simd and gpu return it");
   return Object.keys(backend.scopes).filter((name) => `${name}Vjp` in backend.scopes);

@@ -244,7 +244,8 @@ export const pick = <I extends string>(x: Tensor<`${I} ${string}`>, ids: Int<I>)
   applyRule("pick", tables.pick, { ids }, x);
 
 /**
- * Rows of `width` zeros with one element each: out[i…, ids[i…]] = x[i…]. The adjoint of `pick`. Throws a ShapeError if the shapes
+ * Rows of `width` zeros with one element each: out[i…, ids[i…]] = x[i…]. The adjoint of `pick`: `place(x, int("i", [2, 0]), 3)` of
+ * [5, 6] is [[0, 0, 5], [6, 0, 0]]. Throws a ShapeError if the shapes
  * do not fit, and a RuleError for an id outside of its row.
  * Shapes: x `...`, ids `...` → `... w`, where w = width.
  */
