@@ -185,6 +185,12 @@ describe("distance", () => {
   });
 });
 
+test("[compare.tolerance] a row whose error equals the tolerance is not beyond it", () => {
+  const e = Float64Array.of(1, 1); // rows of one element, errors 0.5 and 0.25
+  const beyond = (tolerance: number) => distance(Float64Array.of(1.5, 1.25), e, 1, tolerance).beyond;
+  expect([0.6, 0.5, 0.4, 0.25, 0.2].map(beyond)).toEqual([0, 0, 1, 1, 2]);
+});
+
 test("[compare.tolerance] an error equal to the tolerance passes, a larger one fails", () => {
   const [a, e] = [tensor("n", [1], [1.5]), tensor("n", [1], [1])];
   expect([compareTensors("x", a, e, 0.5).passed, compareTensors("x", a, e, 0.4999).passed]).toEqual([
@@ -375,11 +381,18 @@ describe("[compare.probes] a full-size tensor", () => {
       sum: 1009,
       norm: Math.sqrt(999 + 100),
     };
-    const passes = (by: number) => {
+    const of = (by: number) => {
       const moved = x.slice().fill(10 * (1 + by), 3, 4);
-      return compareProbes("probes.out", new Tensor([1000], view(moved, [1000])), large, 1e-6).passed;
+      const { passed, beyond } = compareProbes(
+        "probes.out",
+        new Tensor([1000], view(moved, [1000])),
+        large,
+        1e-6,
+      );
+      return { passed, beyond };
     };
-    expect([passes(0.9e-6), passes(1.1e-6)]).toEqual([true, false]);
+    expect(of(0.9e-6)).toEqual({ passed: true, beyond: 0 });
+    expect(of(1.1e-6)).toEqual({ passed: false, beyond: 1 });
   });
   test("[compare.probes] another shape fails", () => expect(judged(() => {}, [1000])).toBe(false));
   test("[compare.nan] a NaN that no probe meets fails, and is named", () => {
