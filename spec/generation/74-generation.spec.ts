@@ -570,7 +570,7 @@ test("[generate.rows] [mask.step-beams] a cache has the text of its rows, and a 
     Array.from({ length: t.shape[0] ?? 0 }, (_, b) =>
       [...t.flat()].slice(b * (t.shape[1] ?? 0), (b + 1) * (t.shape[1] ?? 0)),
     );
-  const told: WriterWithStep = {
+  const watched: WriterWithStep = {
     ...writer,
     step: (ids, mask, cache, context) => {
       given.push(
@@ -581,7 +581,7 @@ test("[generate.rows] [mask.step-beams] a cache has the text of its rows, and a 
   };
   const run = async (passes: readonly (readonly [ids: number[], from: number[] | null])[]) => {
     given.length = 0;
-    const steps = new CachedSteps(told, reference());
+    const steps = new CachedSteps(watched, reference());
     let pass: Pass = prefill([[0], [1]], 0);
     await steps.step(pass);
     for (const [ids, from] of passes) {
