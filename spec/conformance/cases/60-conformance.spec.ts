@@ -186,8 +186,8 @@ describe("distance", () => {
 });
 
 test("[compare.tolerance] a row whose error equals the tolerance is not beyond it", () => {
-  const e = Float64Array.of(1, 1); // rows of one element, errors 0.5 and 0.25
-  const beyond = (tolerance: number) => distance(Float64Array.of(1.5, 1.25), e, 1, tolerance).beyond;
+  const e = Float64Array.of(1, 1, 1, 1); // rows of one element, of which two have the errors 0.5 and 0.25
+  const beyond = (tolerance: number) => distance(Float64Array.of(1.5, 1.25, 1, 1), e, 1, tolerance).beyond;
   expect([0.6, 0.5, 0.4, 0.25, 0.2].map(beyond)).toEqual([0, 0, 1, 1, 2]);
 });
 
@@ -667,6 +667,22 @@ describe("[conform.first-divergence] the first tensor that differs", () => {
     expect(next.get("taps.scores")).toEqual(["taps.scores.masked"]);
     expect(next.get("taps.attn")).toEqual(["taps.out"]);
     expect(next.get("taps.out")).toEqual(["outputs.out"]);
+  });
+
+  test("[conform.first-divergence] a tap is blamed if a part of what is computed from it differs", () => {
+    const twice = (name: string) => copyOf(name).map((x) => 2 * x);
+    const changes = {
+      "taps.scores": twice("taps.scores"),
+      "taps.out": twice("taps.out"),
+      "outputs.out": wrongOutput,
+    };
+    const both = new Map([
+      ["taps.scores", ["taps.attn", "taps.out"]],
+      ["taps.out", ["outputs.out"]],
+    ]);
+    expect(judged(changes, both).firstDivergence?.tensor).toBe("taps.scores");
+    const one = new Map([...both, ["taps.scores", ["taps.attn"]]]);
+    expect(judged(changes, one).firstDivergence?.tensor).toBe("taps.out");
   });
 
   test("[conform.first-divergence] a tap that all that is computed from it contradicts is not blamed", () => {
