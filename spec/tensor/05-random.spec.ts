@@ -55,7 +55,9 @@ describe("generators", () => {
 
   test("[random.seeded] a seed that is no whole number is refused", () => {
     for (const seed of [NaN, Infinity, 0.5, "7", null, undefined, Object.create(null)])
-      expect(() => generator(seed as never)).toThrow(/a seed is a whole number from .*, not .*\[random\.seeded\]/);
+      expect(() => generator(seed as never)).toThrow(
+        /a seed is a whole number from .*, not .*\[random\.seeded\]/,
+      );
     expect(generator(-1).uniform()).toBe(generator(2 ** 32 - 1).uniform()); // 32 bits count
   });
 
