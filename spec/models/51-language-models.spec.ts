@@ -14,7 +14,10 @@ import {
   readTokens,
   wholeTexts,
 } from "../../src/models/language-model.ts";
+import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
+import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
+import { MptForCausalLM } from "../../src/models/language-models/mpt.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
 import { withStep } from "../../src/models/media-writer.ts";
 import { type Cache, type Writer, writerOf } from "../../src/models/writer.ts";
@@ -398,4 +401,33 @@ test("[decode.layers] a gated layer around a decoder layer is a decoder layer", 
     }),
   );
   expectCached(writerOf(model), { rows: [[4, 5, 6, 7]], padding: [1], passes: [2, 1, 1] });
+});
+
+test("[decode.initial] token embeddings have the deviation 0.02, and the row of padding is 0", () => {
+  // transformers 4.57.6: initializer_range of LlamaConfig, GPTNeoXConfig, GPTJConfig and MptConfig, init_std of OPTConfig. Drawn there
+  // with 900 rows of 96 numbers, the deviations are 0.0199 to 0.0201, and the only rows of zeros are those of pad_token_id.
+  const size = { vocabSize: 900, hiddenSize: 96, numHiddenLayers: 0, numAttentionHeads: 2 };
+  const table = "embed_tokens.weight";
+  const models: readonly (readonly [LanguageModel, string, readonly number[]])[] = [
+    [new LlamaForCausalLM({ ...size, padTokenId: 3 }), `model.${table}`, [3]],
+    [new LlamaForCausalLM(size), `model.${table}`, []],
+    [new OPTForCausalLM(size), `model.decoder.${table}`, [1]],
+    [new OPTForCausalLM(size), "model.decoder.embed_positions.weight", []],
+    [new GPTNeoXForCausalLM(size), "gpt_neox.embed_in.weight", []],
+    [
+      new GPTJForCausalLM({ vocabSize: 900, nEmbd: 96, nLayer: 0, nHead: 2, rotaryDim: 4 }),
+      "transformer.wte.weight",
+      [],
+    ],
+    [new MptForCausalLM({ vocabSize: 900, dModel: 96, nLayers: 0, nHeads: 2 }), "transformer.wte.weight", []],
+  ];
+  for (const [model, name, zeros] of models) {
+    const weight = stateDict(initialize(model, 5)).get(name) as Tensor;
+    const drawn = [...weight.flat()];
+    const rows = Array.from({ length: weight.shape[0] ?? 0 }, (_, i) => drawn.slice(96 * i, 96 * i + 96));
+    const empty = rows.flatMap((row, i) => (row.every((x) => x === 0) ? [i] : []));
+    expect(empty, model.constructor.name).toEqual(zeros);
+    const deviation = Math.sqrt(drawn.reduce((sum, x) => sum + x * x, 0) / drawn.length);
+    expect(Math.abs(deviation / 0.02 - 1), model.constructor.name).toBeLessThan(0.012); // five standard errors of 86,400 numbers
+  }
 });

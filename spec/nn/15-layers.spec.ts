@@ -181,7 +181,8 @@ test("[embedding.initial] the table has the given distribution, which is normal 
     expect(Math.abs(s.std / std - 1)).toBeLessThan(0.015); // four standard errors
     expect(s.largest / std).toBeGreaterThan(3.3); // of 40,000 normal numbers a third of a dozen lie beyond 3.9
   }
-  expect(statistics(flat(new Embedding("d", 200, 200).weight.data)).std).toBeCloseTo(1, 1);
+  for (const layer of [new Embedding("d", 200, 200), new PaddedEmbedding("d", 200, 200, { paddingId: null })])
+    expect(statistics(flat(layer.weight.data)).std).toBeCloseTo(1, 1);
 });
 
 test("[embedding.initial] [embedding.padding] a uniform table lies within its bound, and its padding row is 0", () => {

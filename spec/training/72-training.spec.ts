@@ -144,6 +144,16 @@ describe("trained parameters", () => {
       );
   });
 
+  test("[freezing.sets] a set that is no list of rules for names is refused", () => {
+    const { token_emb } = tinyFlamingo();
+    for (const wrong of [[3], ["weight", ""], "weight", { includes: () => true }, null]) {
+      const model = Object.assign(token_emb, { parameterSets: { wrong } });
+      expect(refusal(() => trainable(model as never, "wrong" as never)).message).toMatch(
+        /^trainable: wrong is .*; it must be a list of names/,
+      );
+    }
+  });
+
   test("[freezing.decay] matrices decay; vectors and gates do not", () => {
     const model = tinyFlamingo();
     const [decayed, plain] = decayGroups(model, [

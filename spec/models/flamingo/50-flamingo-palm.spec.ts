@@ -620,10 +620,15 @@ describe("calls", () => {
 
   test("[flamingo.needs-encoder] images and videos need an encoder, and the error names the remedy", () => {
     const model = flamingo({ maxVideoFrames: 2 });
-    for (const given of [{ images: images(1, 1) }, { videos: videos(1, 1, 2) }] as readonly Media[]) {
+    for (const [kind, given] of [
+      ["image", { images: images(1, 1) }],
+      ["video", { videos: videos(1, 1, 2) }],
+    ] as readonly (readonly [string, Media])[]) {
       const error = refusal(() => model.forward(text(".I"), given));
       expect(error.rule).toBe("flamingo.needs-encoder");
-      expect(error.message).toContain("pass embeddings as { embeds }");
+      expect(error.message).toMatch(
+        new RegExp(`^${kind}s need an imgEncoder; .* pass embeddings as { embeds }`),
+      );
     }
   });
 

@@ -1,6 +1,7 @@
 // The executable half of 18-attention-bias.md. Numbers of the sources: transformers 4.57.6 and torchscale 0.3.0 under torch 2.13.0.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { normal } from "../../../src/nn/parameter.ts";
 import { alibi } from "../../../src/nn/positions/alibi.ts";
 import { RelativePositionBias } from "../../../src/nn/positions/relative-bias.ts";
 import { stateDict } from "../../../src/nn/state-dict.ts";
@@ -198,6 +199,18 @@ test("[relative.table] the bias of head h is its column of the table; a table ha
   await replayEqualsEager(() => bias.forward(call), { model: bias });
   const weight: Tensor = bias.relative_attention_bias.weight;
   vjpEqualsFiniteDifferences(() => softmax(bias.forward(call)), { weight });
+});
+
+test("[relative.table] the table has the given distribution, which is normal with deviation 1 unless it is given", () => {
+  for (const [initial, std] of [
+    [undefined, 1],
+    [normal(0.02), 0.02],
+  ] as const) {
+    const { relative_attention_bias } = new RelativePositionBias({ numBuckets: 100, heads: 100, initial });
+    const drawn = valuesOf(relative_attention_bias.weight);
+    const deviation = Math.sqrt(drawn.reduce((a, b) => a + b * b, 0) / drawn.length);
+    expect(Math.abs(deviation / std - 1)).toBeLessThan(0.04); // five standard errors of 10,000 numbers
+  }
 });
 
 test("[relative.table] a query's buckets depend on its distance to the keys only", () => {

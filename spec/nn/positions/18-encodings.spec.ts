@@ -38,9 +38,10 @@ test("[learned.offset] position p has row p + offset, for any axes", async () =>
   vjpEqualsFiniteDifferences(() => table.forward(int("b l", positions)), { weight });
 });
 
-test("[learned.rows] the table is drawn from a normal distribution with the given standard deviation", () => {
+test("[learned.rows] the table has the given distribution, which is normal with deviation 1 unless it is given", () => {
   for (const std of [1, 0.02]) {
-    const drawn = valuesOf(new LearnedPositions("d", { rows: 100, dim: 100, initial: normal(std) }).weight);
+    const initial = std === 1 ? undefined : normal(std);
+    const drawn = valuesOf(new LearnedPositions("d", { rows: 100, dim: 100, initial }).weight);
     const mean = drawn.reduce((a, b) => a + b, 0) / drawn.length;
     const deviation = Math.sqrt(drawn.reduce((a, b) => a + b * b, 0) / drawn.length);
     expect(Math.abs(mean / std)).toBeLessThan(0.05); // five standard errors
