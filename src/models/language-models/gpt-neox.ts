@@ -222,7 +222,7 @@ class GPTNeoXModel {
 
   constructor(config: GPTNeoXConfig) {
     const { vocabSize, hiddenSize, numHiddenLayers, epsilon } = config;
-    this.embed_in = new Embedding("d", vocabSize, hiddenSize, { initial: normal(0.02) });
+    this.embed_in = new Embedding("d", vocabSize, hiddenSize, { initial: normal(0.02) }); // [decode.initial]
     this.layers = Array.from({ length: numHiddenLayers }, () => new GPTNeoXLayer(config));
     this.final_layer_norm = new LayerNorm(hiddenSize, { epsilon });
   }

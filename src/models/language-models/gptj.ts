@@ -197,7 +197,7 @@ class GptJModel {
 
   constructor(config: GptJConfig) {
     const { vocabSize, width, nLayer, epsilon } = config;
-    this.wte = new Embedding("d", vocabSize, width, { initial: normal(0.02) });
+    this.wte = new Embedding("d", vocabSize, width, { initial: normal(0.02) }); // [decode.initial]
     this.h = Array.from({ length: nLayer }, () => new GptJBlock(config));
     this.ln_f = new LayerNorm(width, { epsilon }); // [gptj.norm]
   }

@@ -258,7 +258,7 @@ class LlamaModel {
   constructor(config: LlamaConfig) {
     const { vocabSize, hiddenSize, numHiddenLayers, rmsNormEps, padTokenId } = config;
     const paddingId = paddingRow(padTokenId, vocabSize, "llama.padding"); // [llama.padding]
-    this.embed_tokens = new PaddedEmbedding("d", vocabSize, hiddenSize, { initial: normal(0.02), paddingId });
+    this.embed_tokens = new PaddedEmbedding("d", vocabSize, hiddenSize, { initial: normal(0.02), paddingId }); // [decode.initial]
     this.layers = Array.from({ length: numHiddenLayers }, () => new LlamaDecoderLayer(config));
     this.norm = new RMSNorm(hiddenSize, { epsilon: rmsNormEps }); // [llama.norm]
   }

@@ -219,7 +219,7 @@ class MptModel {
 
   constructor(settings: MptSettings) {
     const { vocabSize, dModel, nLayers, epsilon } = settings;
-    this.wte = new Embedding("d", vocabSize, dModel, { initial: normal(0.02) });
+    this.wte = new Embedding("d", vocabSize, dModel, { initial: normal(0.02) }); // [decode.initial]
     this.blocks = Array.from({ length: nLayers }, () => new MptBlock(settings));
     this.norm_f = new LayerNorm(dModel, { epsilon, bias: false });
   }

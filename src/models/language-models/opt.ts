@@ -216,13 +216,13 @@ class OptDecoder {
     const { vocabSize, hiddenSize, wordWidth, padTokenId, maxPositionEmbeddings } = config;
     const projected = wordWidth !== hiddenSize; // [opt.projections]
     const paddingId = paddingRow(padTokenId, vocabSize, "opt.padding"); // [opt.padding]
-    this.embed_tokens = new PaddedEmbedding("w", vocabSize, wordWidth, { initial: normal(0.02), paddingId }); // [opt.padding]
+    this.embed_tokens = new PaddedEmbedding("w", vocabSize, wordWidth, { initial: normal(0.02), paddingId }); // [opt.padding] [decode.initial]
     const rows = maxPositionEmbeddings + OFFSET;
     this.embed_positions = new LearnedPositions("d", {
       rows,
       dim: hiddenSize,
       offset: OFFSET,
-      initial: normal(0.02),
+      initial: normal(0.02), // [decode.initial]
     });
     this.project_out = projected ? new Linear("d -> w", hiddenSize, wordWidth, { bias: false }) : null;
     this.project_in = projected ? new Linear("w -> d", wordWidth, hiddenSize, { bias: false }) : null;
