@@ -154,6 +154,14 @@ describe("misspelt names", () => {
   });
 });
 
+test("names are compared until four million pairs of letters were, and no further", () => {
+  const name = "a".repeat(1000);
+  const near = `${name.slice(1)}b`;
+  const far = (count: number) => Array.from({ length: count }, () => "c".repeat(1000));
+  expect(nearest(name, [...far(3), near])).toBe(near); // the fourth million
+  expect(nearest(name, [...far(4), near])).toBe(null);
+});
+
 describe("tables", () => {
   const heads = [{ head: ["name"] }, { head: ["two", "lines"], align: "right" }, { head: [] }] as const;
   const rows = [
