@@ -40,7 +40,6 @@ export class Beams {
   readonly #settings: BeamSettings;
   #running: readonly Running[];
   #finished: readonly Finished[];
-  #improvable = true;
   #length = 0;
   done = false;
 
@@ -66,7 +65,7 @@ export class Beams {
     return this.#finished.every(({ ended }) => ended);
   }
 
-  /** Continues the beams by a token. `scores` holds the processed log-probabilities of the token after each running beam. */
+  /** Continues the beams by a token, unless they are done. `scores` holds the processed log-probabilities of the token after each running beam. */
   advance(scores: readonly Float64Array[]): void {
     const candidates = this.#candidates(scores);
     const { beams, earlyStopping } = this.#settings;
@@ -74,9 +73,8 @@ export class Beams {
     this.#length++;
     this.#finish(candidates);
     this.#running = largestOf(lowered, beams);
-    this.#improvable &&= this.#mayImprove();
     const complete = earlyStopping === true && this.#full; // [beam.early]
-    this.done = !this.#improvable || complete || candidates.every(({ ends }) => ends);
+    this.done = !this.#mayImprove() || complete || candidates.every(({ ends }) => ends);
   }
 
   /** The most probable continuations: enough that `beams` of them do not end with a stop token. */
@@ -97,13 +95,11 @@ export class Beams {
 
   /** Merges candidates that end into the finished beams; only the first `beams` candidates count. */
   #finish(candidates: readonly Candidate[]): void {
-    const { beams, lengthPenalty = 1, earlyStopping = false } = this.#settings;
-    const closed = earlyStopping === true && this.#full;
+    const { beams, lengthPenalty = 1 } = this.#settings;
     const added = candidates.map(({ tokens, score, ends }, rank): Finished => {
       const ended = ends && rank < beams;
-      let final = score / this.#length ** lengthPenalty; // [beam.length]
-      for (const refused of [closed, !this.#improvable, !ended]) final += refused ? LOWERED : 0;
-      return { tokens, score: final, ended };
+      const final = score / this.#length ** lengthPenalty; // [beam.length]
+      return { tokens, score: ended ? final : final + LOWERED, ended };
     });
     this.#finished = largestOf([...this.#finished, ...added], beams);
   }
