@@ -84,8 +84,8 @@ export type RowReason =
     };
 
 /**
- * The reason for a row, or for one image in a row that attends to others. `text` is the row's prompt: the kinds of its tokens,
- * or a counted text, which a caller with many rows counts once. [mask.reason]
+ * The reason for a row, or for one image in a row that attends to others. `text` is the row's prompt, as the kinds of its
+ * tokens. [mask.reason]
  */
 export function explainRow(row: MaskRow, text: TextLike, convention: Convention, image?: number): RowReason {
   const { position, origin } = row;

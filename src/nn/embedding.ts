@@ -6,7 +6,7 @@ import { checked, checkValue, count, nullable, optional, whole } from "./options
 import { distribution, type Initial, normal, Parameter, withZeroRow } from "./parameter.ts";
 
 export interface EmbeddingOptions {
-  /** The initial distribution of the table. Default: normal with standard deviation 1. */
+  /** The initial distribution of the table, such as `({ normal }) => 0.02 * normal()`. Default: normal with standard deviation 1. */
   readonly initial?: Initial | undefined;
 }
 
