@@ -92,7 +92,7 @@ export { type Cache, type DecodingStep, type Writer, writerOf } from "./models/w
 export { StateDictError } from "./nn/loading/compare.ts";
 export type { StateDictReport } from "./nn/loading/report.ts";
 export { describeStateDictReport } from "./nn/loading/report-text.ts";
-export type { LoadRules } from "./nn/loading/rules.ts";
+export type { LoadRules, NameRule } from "./nn/loading/rules.ts";
 export { initialize, loadStateDict, parameterNames, stateDict, ties } from "./nn/state-dict.ts";
 export { gradientOf, gradients } from "./tensor/autodiff/gradients.ts";
 export { Bug, LoadError, RuleError, ShapeError } from "./tensor/errors.ts";

@@ -76,7 +76,7 @@ test.each<[string, () => unknown, RegExp]>([
   [
     "drawMask without locations",
     () => loose(masks.drawMask)(),
-    /A convention is an object|Ids and locations are/,
+    /A convention is one such as|Ids and locations are/,
   ],
   [
     "mediaLocations of a list",

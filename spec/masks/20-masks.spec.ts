@@ -354,11 +354,11 @@ test("[mask.input] wrong axes, missing data and impossible image counts are refu
   const data = new Uint8Array(12);
   refused(
     () => mediaLocations({ shape: [4], data }, 3),
-    "the shape [4], the strides [null,1] and the offset 0 do not fit",
+    "the shape [4], strides [null,1] and offset 0 do not fit",
   );
   refused(
     () => mediaMask({ shape: [2, 2, 3], data }, 1, immediate),
-    "{ shape: [prompts, positions], data }, but the shape [2,2,3], the strides [2,1] and",
+    "{ shape: [prompts, positions], data }; the shape [2,2,3], strides [2,1] and",
   );
   for (const [rows, columns] of [
     [2, -3],
@@ -369,11 +369,11 @@ test("[mask.input] wrong axes, missing data and impossible image counts are refu
   refused(() => textTime({ shape: [-3, -4], data, stride: [1, 1] }), "the shape [-3,-4]");
   refused(
     () => textTime({ shape: [3, 5], data }),
-    "the shape [3,5], the strides [5,1] and the offset 0 do not fit data of length 12.",
+    "the shape [3,5], strides [5,1] and offset 0 do not fit 12 values.",
   );
   refused(
     () => textTime({ shape: [2, 5], data }),
-    "the shape [2,5], the strides [5,1] and the offset 0 do not fit data of length 12.",
+    "the shape [2,5], strides [5,1] and offset 0 do not fit 12 values.",
   );
   refused(
     () => textTime({ shape: [2, 3], data, stride: [6, 2], offset: 2 }),
@@ -392,25 +392,25 @@ test("[mask.input] strides that are no two whole numbers, and values that are no
   for (const stride of [[3], [3, 1, 1], [3, 0.5], [Number.NaN, 1]])
     refused(
       () => textTime({ shape: [1, 3], data: [0, 1, 0], stride }),
-      `the strides ${JSON.stringify(stride)} and the offset 0 do not fit`,
+      `strides ${JSON.stringify(stride)} and offset 0 do not fit`,
     );
   for (const [shape, stride] of [
     [[2, 2, 3], [1]],
     ["12", [1, 1]],
     [[1, 2], 1],
   ] as [number[], number[]][])
-    refused(() => textTime({ shape, data: [0, 1], stride }), `the strides ${JSON.stringify(stride)}`);
+    refused(() => textTime({ shape, data: [0, 1], stride }), `strides ${JSON.stringify(stride)}`);
   const holes = { shape: [2, 2], data: [0, 1, 1, 0], stride: [2, 1] };
   delete holes.stride[0]; // a list with a hole is no list of two numbers
-  refused(() => textTime(holes), "the strides [null,1] and the offset 0 do not fit");
-  refused(() => textTime({ shape: [1, 1], data: [0, 1], offset: 0.5 }), "and the offset 0.5 do not fit");
+  refused(() => textTime(holes), "strides [null,1] and offset 0 do not fit");
+  refused(() => textTime({ shape: [1, 1], data: [0, 1], offset: 0.5 }), "and offset 0.5 do not fit");
   for (const value of [0.5, Number.NaN, Number.POSITIVE_INFINITY, "1" as unknown as number]) {
     const text = typeof value === "string" ? `"${value}"` : value;
     refused(() => mediaLocations(at(0, value), 1), `whole numbers, but prompt 0, position 1 has ${text}.`);
     refused(() => mediaMask(at(0, value), 1, immediate), `position 1 has ${text}.`);
   }
   for (const kind of [-1, 4, 50_000]) {
-    const text = `Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), as mediaLocations() makes them, but prompt 0, position 1 has ${kind}.`;
+    const text = `Locations are 0 (text), 1 (image), 2 (end token) or 3 (further token of an image), from mediaLocations(), but prompt 0, position 1 has ${kind}.`;
     for (const call of [
       textTime,
       (x: Grid) => mediaMask(x, 1, immediate),
@@ -455,6 +455,7 @@ test("[mask.input] a convention whose fields have other values, or a name in its
     ],
     [{ compare: { last: 2, explicit: undefined } }, 'not {"last":2}.'],
     [{ compare: null }, "not null."],
+    [{ emptyRowFeedforward: "skip" }, 'A convention has no field "emptyRowFeedforward".'],
   ];
   for (const call of calls)
     for (const [given, text] of wrong)
@@ -463,7 +464,9 @@ test("[mask.input] a convention whose fields have other values, or a name in its
         text,
       );
   for (const convention of every) for (const call of calls) expect(() => call(convention)).not.toThrow();
-  for (const value of [null, undefined, 3, "immediate", [], {}]) expect(isConvention(value)).toBe(false);
+  const misspelt = { ...immediate, emptyRowFeedforward: "skip" };
+  for (const value of [null, undefined, 3, "immediate", [], {}, misspelt])
+    expect(isConvention(value)).toBe(false);
   for (const convention of every) expect(isConvention(convention)).toBe(true);
   refused(
     () => textTime(where, "first" as "next"),
@@ -512,7 +515,7 @@ test("[mask.input] a drawing's reasons are written by a function", () => {
   for (const reasons of [true, false, 5, null])
     refused(
       () => drawMask(batch([1]), 1, immediate, { reasons: reasons as unknown as typeof rowReason }),
-      `The option reasons is a function such as rowReason, not ${reasons}.`,
+      `reasons is a function like rowReason, not ${reasons}.`,
     );
 });
 

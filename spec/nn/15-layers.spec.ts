@@ -185,6 +185,15 @@ test("[embedding.initial] the table has the given distribution, which is normal 
     expect(statistics(flat(layer.weight.data)).std).toBeCloseTo(1, 1);
 });
 
+test("[embedding.initial] [options.values] a distribution gives finite numbers", () => {
+  for (const value of [NaN, Infinity, "0.5", undefined, 2n, Promise.resolve(1)]) {
+    const initial = (_: unknown, index: number) => (index === 5 ? value : 0) as number;
+    const drawn = refusal(() => initialize(new Embedding("d", 3, 2, { initial }), 1).weight.data);
+    expect(drawn.rule).toBe("options.values");
+    expect(drawn.message).toMatch(/Parameter: a value of initial is .*; it must be a finite number/);
+  }
+});
+
 test("[embedding.initial] [embedding.padding] a uniform table lies within its bound, and its padding row is 0", () => {
   const { weight } = initialize(
     new PaddedEmbedding("d", 200, 200, { initial: uniform(0.3), paddingId: 1 }),

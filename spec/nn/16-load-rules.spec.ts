@@ -153,8 +153,11 @@ describe("rules", () => {
     expect(ignored("old.*", "*.old")).toEqual([["old.token_emb.weight"], ["token_emb.weight.old"], []]);
     expect(ignored(/^old/gi)).toEqual([["old.token_emb.weight", "OLD"], []]);
     expect(ignored(/old$/y)).toEqual([[], []]); // sticky: found at the start only
+    for (const given of [null, 1, ["old"], "old", undefined, Promise.resolve(true)])
+      expect(() => ignored(() => given as unknown as boolean)).toThrow(
+        /^the rule a function gives .* for ".*"; it must give true or false {2}\[state.name-rules\]$/,
+      );
     expect(ignored((name) => name.length === 3)).toEqual([["OLD"], []]);
-    expect(ignored((() => 1) as never)).toEqual([[], []]); // true, and nothing that is like it
     loadStateDict(tiny(), weights(), { ignore: [/old/i] });
   });
 

@@ -247,6 +247,7 @@ describe("shapes", () => {
     expect(named("p q r", x)).toBe(x);
     expect(() => named("p q", x)).toThrow(/in named\("p q"\): the shape is \[2 3 8\] {2}\[notation\.named\]/);
     expect(() => named("p", bool("a b", [[true]]))).toThrow(ShapeError);
+    expect(() => named("p q", undefined as never)).toThrow("give a tensor with the axes named here");
     expect(named("(h k) l d", x).shape).toEqual([2, 3, 8]);
   });
 });

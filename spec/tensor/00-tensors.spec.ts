@@ -158,9 +158,9 @@ test("[tensor.values] data that is longer than its shape, and a shape that is no
 
 test("[tensor.int] ids are 32-bit integers", () => {
   expect([...int("i", [-1, 0, 2 ** 31 - 1]).data]).toEqual([-1, 0, 2 ** 31 - 1]);
-  for (const id of [1.5, 2 ** 31, Number.NaN]) {
-    expect(() => int("i", [0, id])).toThrow(RuleError);
-    expect(() => int("i", [0, id])).toThrow(`${id} is not a 32-bit integer  [tensor.int]`);
+  for (const id of [1.5, 2 ** 31, Number.NaN, undefined as unknown as number]) {
+    expect(() => int("i", [0, id, 1.5])).toThrow(RuleError);
+    expect(() => int("i", [0, id, 1.5])).toThrow(`${id} is not a 32-bit integer  [tensor.int]`);
   }
 });
 

@@ -132,7 +132,9 @@ describe("trained parameters", () => {
       parameterSets: { none: [], absent: ["weigh", "weight.*", "*.weight"] },
     });
     for (const name of ["none", "absent"] as const)
-      expect(() => trainable(model, name)).toThrow(`Embedding has no parameter of the set "${name}"`);
+      expect(() => trainable(model, name)).toThrow(
+        `Embedding has no parameter of the set "${name}"; parameterNames(model) lists`,
+      );
     const sets: Readonly<Record<string, readonly string[]>> = model.parameterSets;
     for (const name of ["paper", "constructor", "__proto__"])
       expect(() => trainable({ parameterSets: sets }, name)).toThrow(

@@ -26,7 +26,7 @@ function valuesOf(matrix: Matrix, isWanted: (value: unknown) => boolean, wanted:
   const isView = stride || offset; // then a value that the data does not have is found below
   if (!(hasAxes && b >= 0 && l >= 0 && data && (isView || data.length === b * l)))
     throw new RangeError(
-      `Ids and locations are { shape: [prompts, positions], data }, but the shape ${shown(shape)}, the strides ${shown(strides)} and the offset ${shown(offset)} do not fit data of length ${data?.length}.`,
+      `Ids and locations are { shape: [prompts, positions], data }; the shape ${shown(shape)}, strides ${shown(strides)} and offset ${shown(offset)} do not fit ${data?.length} values.`,
     ); // [mask.input]
   const valueAt = (i: number, j: number): number => {
     const value = data[offset + i * down + j * across];
@@ -40,14 +40,14 @@ function valuesOf(matrix: Matrix, isWanted: (value: unknown) => boolean, wanted:
 export const promptsOf = (ids: Matrix): number[][] =>
   valuesOf(ids, Number.isInteger, "Ids are whole numbers");
 
-const KINDS: readonly unknown[] = Object.values(TOKEN);
+const KINDS: readonly unknown[] = /* @__PURE__ */ Object.values(TOKEN);
 
 /** The kinds of the tokens of each prompt. Throws a RangeError for axes other than b l, and for numbers that are no kinds. */
 export const kindsOf = (locations: Matrix): number[][] =>
   valuesOf(
     locations,
     (kind) => KINDS.includes(kind),
-    "Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), as mediaLocations() makes them",
+    "Locations are 0 (text), 1 (image), 2 (end token) or 3 (further token of an image), from mediaLocations()",
   );
 
 /**

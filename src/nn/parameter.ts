@@ -4,7 +4,7 @@
 import { ShapeError } from "../tensor/errors.ts";
 import { type Generator, generatorOf } from "../tensor/random.ts";
 import { isSource, type TensorSource } from "../tensor/source.ts";
-import { readAll, type Shape, sizeOf, Tensor, type Values } from "../tensor/tensor.ts";
+import { readAll, type Shape, shapeText, sizeOf, Tensor, type Values } from "../tensor/tensor.ts";
 import { checkValue, passing } from "./options.ts";
 
 /**
@@ -18,6 +18,8 @@ export const distribution = passing(
   "an initial distribution, a function of a generator and an index",
   (value) => typeof value === "function",
 );
+
+const finite = passing("a finite number", Number.isFinite);
 
 export const constant =
   (value: number): Initial =>
@@ -70,7 +72,11 @@ export function drawn(initial: Initial, from: () => Generator): TensorSource {
     if (!generator || start < at) [generator, at] = [from(), 0];
     while (at < start) initial(generator, at++);
     const out = new Float32Array(end - start); // as in the source packages  [state.float32]
-    for (let i = 0; i < out.length; i++) out[i] = initial(generator, at++);
+    for (let i = 0; i < out.length; i++) {
+      const value = initial(generator, at++);
+      checkValue("Parameter", "a value of initial", value, finite);
+      out[i] = value;
+    }
     return out;
   };
   return { dtype: "float32", read, sequential: true };
@@ -98,7 +104,7 @@ export class Parameter<A extends string = string> extends Tensor<A> {
     checkValue("Parameter", "initial", initial, distribution);
     if (sizeOf(shape) > LARGEST)
       throw new ShapeError(
-        `a parameter of shape [${shape.join(" ")}] has more than 2^32 values  [options.bounds]`,
+        `a parameter of shape ${shapeText(shape)} has more than 2^32 values  [options.bounds]`,
       );
     const seed = ++unseeded;
     this.initial = initial;

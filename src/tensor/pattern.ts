@@ -195,7 +195,7 @@ export function named<A extends string>(to: A, x: Bool): Bool<A>;
 export function named<A extends string>(to: A, x: Int): Int<A>;
 export function named(to: string, x: { shape: Shape }): Any {
   const call = callOf("named", to);
-  checkArgument(call, "the operand", x, "of its name");
+  checkArgument(call, "the operand", x, "named here");
   if (axesOf(to).length !== x.shape.length) {
     throw new ShapeError(`the shape is ${shapeText(x.shape)}  [notation.named]`, call);
   }

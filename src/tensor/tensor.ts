@@ -325,8 +325,8 @@ export function tensor<A extends string>(
  */
 export function int<A extends string>(_axes: A, nested: Nested<number>): Int<A> {
   const { shape, values } = unnest(nested);
-  const wrong = values.find((value) => value !== (value | 0));
-  if (wrong !== undefined) throw new RuleError(`${shown(wrong)} is not a 32-bit integer`, "tensor.int");
+  const wrong = values.findIndex((value) => value !== (value | 0));
+  if (wrong >= 0) throw new RuleError(`${shown(values[wrong])} is not a 32-bit integer`, "tensor.int");
   return new Int<A>(shape, Int32Array.from(values));
 }
 

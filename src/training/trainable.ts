@@ -34,7 +34,10 @@ export function trainable<S extends string>(model: HasParameterSets<S>, set: NoI
   const frozen = new Set(selected(sets[set], all).rest);
   const names = all.filter((name) => !frozen.has(name)); // [freezing.sets]
   if (names.length === 0)
-    throw new RuleError(`${model.constructor.name} has no parameter of the set "${set}"`, "freezing.nothing");
+    throw new RuleError(
+      `${model.constructor.name} has no parameter of the set "${set}"; parameterNames(model) lists all of them`,
+      "freezing.nothing",
+    );
   return names;
 }
 

@@ -277,7 +277,7 @@ test("[mask.step-input] options, passes and parents of the wrong kind are refuse
   expect(() => passVisibility(batch("tIt"), [2, 1], 1, immediate, [null, [1]])).toThrow(`${one} [1].`);
   expect(() => replayDecoding(null as never, 1, immediate)).toThrow("Ids and locations are { shape");
   expect(() => replayDecoding(...([null] as unknown as Parameters<typeof replayDecoding>))).toThrow(
-    "A convention is an object",
+    "A convention is one such as",
   );
 });
 

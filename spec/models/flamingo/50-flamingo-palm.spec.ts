@@ -21,6 +21,7 @@ import { Extractor, ViT } from "../../../src/models/vision/vit.ts";
 import { initialize, parameterNames, stateDict } from "../../../src/nn/state-dict.ts";
 import { setTraining } from "../../../src/nn/train-mode.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
+import { ShapeError } from "../../../src/tensor/errors.ts";
 import { mul, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
@@ -237,6 +238,23 @@ describe("media", () => {
     flamingo({ imgEncoder: { forward } }).forward(text("I.I", ".I."), { images: images(2, 2) });
     expect(forward.mock.calls.map(([x]) => x.shape)).toEqual([[4, 1, 4, 4]]);
     expect(valuesOf(forward.mock.calls[0]?.[0] as Tensor)).toEqual(valuesOf(images(2, 2)));
+  });
+
+  test("[flamingo.encode] what an encoder returns has a sequence for each image", () => {
+    const results: readonly [unknown, string][] = [
+      [undefined, "imgEncoder's result is missing; give a tensor with the axes b n d"],
+      [Promise.resolve(randomTensor([4, 3, 4])), "imgEncoder's result is no array; give a tensor"],
+      [randomTensor([4, 4]), '"b n d" has 3 axes, the shape 2'],
+      [randomTensor([4, 1, 3, 4]), '"b n d" has 3 axes, the shape 4'],
+      [randomTensor([1, 3, 4]), 'axis "b" disagrees: 1, was 4'],
+      [randomTensor([8, 3, 4]), 'axis "b" disagrees: 8, was 4'], // of 4 images, not twice as many features
+    ];
+    for (const [result, message] of results) {
+      const model = flamingo({ imgEncoder: { forward: () => result as Tensor<"b n d"> } });
+      const call = () => model.forward(text("I.I", ".I."), { images: images(2, 2) });
+      expect(call).toThrow(ShapeError);
+      expect(call).toThrow(`in FlamingoPaLM: ${message}`);
+    }
   });
 
   test("[flamingo.encode] no derivative passes through an encoder that does not detach its output", () => {
@@ -626,9 +644,7 @@ describe("calls", () => {
     ] as readonly (readonly [string, Media])[]) {
       const error = refusal(() => model.forward(text(".I"), given));
       expect(error.rule).toBe("flamingo.needs-encoder");
-      expect(error.message).toMatch(
-        new RegExp(`^${kind}s need an imgEncoder; .* pass embeddings as { embeds }`),
-      );
+      expect(error.message).toMatch(new RegExp(`^${kind}s need an imgEncoder; .* pass { embeds }`));
     }
   });
 

@@ -26,16 +26,18 @@ function isCompareObject(value: unknown): boolean {
 export const shown = (value: unknown): string =>
   label(typeof value === "object" || typeof value === "string" ? JSON.stringify(value) : String(value), 40);
 
-/** The name and the values of the first field that has none of them; undefined where every field has one. */
-const wrongField = (value: Fields): [name: string, values: readonly unknown[]] | undefined =>
-  Object.entries(VALUES).find(
-    ([name, values]) =>
-      !values.includes(value[name]) && !(name === "compare" && isCompareObject(value[name])),
+/** The first field that does not exist or has none of its values; undefined where every field has one. */
+const wrongField = (value: Fields): string | undefined =>
+  Object.keys({ ...VALUES, ...value }).find(
+    (name) =>
+      !VALUES[name]?.includes(value[name]) &&
+      !/^(name|tiled|unproven|source|note)/.test(name) && // which decide no mask
+      !(name === "compare" && isCompareObject(value[name])),
   );
 
 /** Whether a value has the fields of a convention. */
 export const isConvention = (value: unknown): boolean =>
-  Object(value) === value && wrongField(value as Fields) === undefined;
+  Object(value) === value && !wrongField(value as Fields);
 
 /** Throws a RangeError unless an argument has a member that all results of `maker` have, such as "a difference of differenceOf". */
 export function checkMade(caller: string, value: unknown, member: string, maker: string): void {
@@ -48,11 +50,14 @@ export function checkConvention(convention: unknown): void {
   const fields: Fields = Object(convention);
   if (fields !== convention)
     throw new RangeError(
-      `A convention is an object, such as conventionOf("immediate") finds, not ${shown(convention)}.`,
+      `A convention is one such as conventionOf("immediate") finds, not ${shown(convention)}.`,
     ); // [mask.input]
-  const [name, values] = wrongField(fields) ?? [];
-  if (name === undefined) return;
+  const name = wrongField(fields);
+  if (!name) return;
+  const values = VALUES[name]?.map(shown).join(" or ");
   throw new RangeError(
-    `A convention's ${name} is ${values?.map(shown).join(" or ")}${name === "compare" ? OR_OBJECT : ""}, not ${shown(fields[name])}.`,
+    values
+      ? `A convention's ${name} is ${values}${name === "compare" ? OR_OBJECT : ""}, not ${shown(fields[name])}.`
+      : `A convention has no field ${shown(name)}.`,
   ); // [mask.input]
 }

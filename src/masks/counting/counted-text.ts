@@ -51,7 +51,7 @@ export function countText(kinds: readonly number[]): CountedText {
 /** A whole text as a part. */
 export const wholeText = (text: CountedText): TextPart => ({ text, from: 0, to: text.kinds.length });
 
-/** A list of kinds, or a part of a counted text. A caller that needs many rows counts the text once. */
+/** A list of kinds, or a part of a counted text. */
 export type TextLike = readonly number[] | TextPart;
 
 export const partOf = (text: TextLike): TextPart => ("text" in text ? text : wholeText(countText(text)));

@@ -107,7 +107,7 @@ export function drawMask(
 ): string {
   const { reasons, width = Number.POSITIVE_INFINITY, first = 0 } = options;
   if (reasons !== undefined && typeof reasons !== "function")
-    throw new RangeError(`The option reasons is a function such as rowReason, not ${shown(reasons)}.`); // [mask.input]
+    throw new RangeError(`reasons is a function like rowReason, not ${shown(reasons)}.`); // [mask.input]
   const latents = columnsPerImage(options);
   const paint = painter(options.colour);
   const prompts = textsOf(locations, images, convention).map((whole, b) => {

@@ -36,7 +36,7 @@ import {
   wholeTexts,
 } from "../language-model.ts";
 import type { WriterWithMedia } from "../writer.ts";
-import { chooseMedia, embedMedia, encoderCheck, type ImageEncoder, type Media } from "./media.ts";
+import { CLASS, chooseMedia, embedMedia, encoderCheck, type ImageEncoder, type Media } from "./media.ts";
 import { crossAttentionWeights, layerOutputs, trainedParameters } from "./names.ts";
 import {
   behaviourOf,
@@ -81,7 +81,7 @@ const checks: { readonly [K in keyof FlamingoPaLMOptions]-?: Check } = {
   maxVideoFrames: optional(nullable(count)),
   onlyAttendImmediateMedia: optional(flag),
   profile: profileCheck,
-  behaviour: optional(passing("options of FlamingoBehaviour", () => true)), // checked by behaviourOf
+  behaviour: optional(passing("options", () => true)), // checked by behaviourOf
 };
 
 class Residual {
@@ -174,7 +174,7 @@ export class FlamingoPaLM implements LanguageModel {
       onlyAttendImmediateMedia,
       profile = "flamboyance",
       behaviour: overrides,
-    } = checked("FlamingoPaLM", options, checks);
+    } = checked(CLASS, options, checks);
     const behaviour = behaviourOf(profile, overrides);
     const convention = conventionIn(behaviour, onlyAttendImmediateMedia); // [gate.empty-row-feed-forward]
     this.options = { mediaTokenId, behaviour, convention };
@@ -203,7 +203,7 @@ export class FlamingoPaLM implements LanguageModel {
    * ShapeError or a RuleError if the media do not fit the model or its profile.
    */
   forward(text: Int<"b l">, media: Media | Tensor<"b m c h w"> = {}): Tensor<"b l n"> {
-    const { b, l } = shapes("FlamingoPaLM", { text: [text, "b l"] });
+    const { b, l } = shapes(CLASS, { text: [text, "b l"] });
     const { mediaTokenId, convention } = this.options;
     // #region forward
     let x = this.embed(text); // [flamingo.text]

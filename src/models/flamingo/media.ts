@@ -30,7 +30,8 @@ export const encoderCheck: Check = passing(
   (value) => typeof Object(value).forward === "function",
 );
 
-const CLASS = "FlamingoPaLM";
+/** The name in messages. */
+export const CLASS = "FlamingoPaLM";
 const CALL = `${CLASS}.forward`;
 const tensor: Check = optional(nullable(tensorCheck));
 const checks: { readonly [K in keyof Media]-?: Check } = { images: tensor, videos: tensor, embeds: tensor };
@@ -87,16 +88,16 @@ function encode(
 ): Tensor<"b m s d"> {
   if (!img_encoder)
     throw new RuleError(
-      `${kind}s need an imgEncoder; without one, pass embeddings as { embeds }`,
+      `${kind}s need an imgEncoder; without one, pass { embeds }`,
       "flamingo.needs-encoder",
       { kind },
     );
   // #region images
-  const { b, m } = sizes;
-  const pixels = rearrange("b m ... c h w -> (b m ...) c h w", given);
-  const features = named("(b m f) s d", detach(img_encoder.forward(named("b c h w", pixels)))); // [flamingo.encode]
-  const frames = rearrange("(b m f) s d -> b m f s d", features, sizes);
-  const shift = positions && repeat("f d -> b m f s d", positions, { b, m, s: frames.shape[3] ?? 0 });
+  const pixels = named("b c h w", rearrange("b m ... c h w -> (b m ...) c h w", given));
+  const encoded = img_encoder.forward(pixels); // [flamingo.encode]
+  const { n: s } = shapes(CLASS, { pixels: [pixels, "b c h w"], "imgEncoder's result": [encoded, "b n d"] });
+  const frames = rearrange("(b m f) s d -> b m f s d", named("(b m f) s d", detach(encoded)), sizes);
+  const shift = positions && repeat("f d -> b m f s d", positions, { ...sizes, s });
   const x = shift ? add(frames, shift) : frames; // [flamingo.frames]
   return named("b m s d", rearrange("b m f s d -> b m (f s) d", x));
   // #endregion

@@ -5,7 +5,7 @@ import { type Check, checked, flag, object, optional, passing, shown } from "../
 
 /**
  * Selects names: a text that is the whole name, in which `*` stands for any characters, dots included; a regular expression that is found in
- * the name; or a function.
+ * the name; or a function that gives true or false.
  */
 export type NameRule = string | RegExp | ((name: string) => boolean);
 
@@ -100,7 +100,13 @@ function starsIn(pattern: string, name: string): string[] | null {
 function matches(rule: NameRule, name: string): boolean {
   if (typeof rule === "string") return starsIn(rule, name) !== null;
   if (rule instanceof RegExp) return name.search(rule) >= 0; // whatever its flags, from the start of the name
-  return rule(name) === true;
+  const chosen: unknown = rule(name);
+  if (typeof chosen !== "boolean")
+    throw new RuleError(
+      `the rule ${textOf(rule)} gives ${shown(chosen)} for ${shown(name)}; it must give true or false`,
+      "state.name-rules",
+    );
+  return chosen;
 }
 
 const textOf = (rule: NameRule | Renaming): string =>

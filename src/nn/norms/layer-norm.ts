@@ -2,7 +2,7 @@
 import { ShapeError } from "../../tensor/errors.ts";
 import { add, addScalar, div, expand, meanLast, mul, sqrt, square, sub } from "../../tensor/ops/functions.ts";
 import { checkTensors, scope, tap } from "../../tensor/program/apply.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { shapeText, type Tensor } from "../../tensor/tensor.ts";
 import { checked, checkNoMore, checkValue, count, flag, notNegative, optional } from "../options.ts";
 import { constant, Parameter } from "../parameter.ts";
 
@@ -140,6 +140,6 @@ function affine<A extends string>(x: Tensor<A>, scale: Tensor<"d">, bias: Tensor
 function checkWidth(caller: string, x: Tensor, { shape: scale }: Tensor<"d">): void {
   checkTensors(caller, x);
   if (x.shape.at(-1) === scale[0]) return;
-  const problem = `the last axis of [${x.shape.join(" ")}] must be ${scale[0]} wide  [norm.affine]`;
+  const problem = `the last axis of ${shapeText(x.shape)} must be ${scale[0]} wide  [norm.affine]`;
   throw new ShapeError(problem, caller, { x: x.shape, scale });
 }

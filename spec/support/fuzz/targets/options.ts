@@ -59,9 +59,7 @@ const classes: Readonly<Record<string, { make: (options: never) => object; names
   },
   PerceiverResampler: {
     make: (options) => new PerceiverResampler(options),
-    names: "dim depth heads dimHead numLatents numMediaEmbeds numTimeEmbeds ffMult acceptReadmeCalls".split(
-      " ",
-    ),
+    names: "dim depth heads dimHead numLatents numMediaEmbeds numTimeEmbeds ffMult".split(" "),
   },
   MaskedCrossAttention: {
     make: (options) => new MaskedCrossAttention(options),
