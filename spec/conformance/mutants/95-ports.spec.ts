@@ -260,9 +260,9 @@ describe("ports", () => {
   });
 });
 
-/** A matrix whose row or column i is that at `from(i)` of another. */
+/** A matrix whose row or column i is that at `from(i)` of another; a bias has rows only. */
 function permuted(matrix: FloatTensor, axis: 0 | 1, from: (i: number) => number): FloatTensor {
-  const [o = 0, width = 0] = matrix.shape;
+  const [o = 0, width = 1] = matrix.shape;
   const values = flat(matrix.data);
   const moved = upTo(o * width).map((at) => {
     const [row, column] = [Math.floor(at / width), at % width];
@@ -331,5 +331,32 @@ describe("a mistake in the order of heads equals the right order with the weight
     expect(farthest(mistake, other)).toBeLessThan(1e-12);
     expect(farthest(mistake, unchanged)).toBeGreaterThan(0.01);
     expect(nearest).toBe("grouped-keys-tiled");
+  });
+});
+
+describe("keys and values in the other order are a port that reads a joint projection with its rows exchanged", () => {
+  /** Rows of keys and values exchanged, which follow `before` rows; the pattern repeats every `period` rows. */
+  const exchanged =
+    (before: number, width: number, period: number) =>
+    (i: number): number => {
+      const at = i % period;
+      if (at < before || at >= before + 2 * width) return i;
+      return at < before + width ? i + width : i - width;
+    };
+
+  // Widths of the projections' parts, from the configurations of the cases: rows of queries, then of keys, then of values.
+  test.each<[folder: string, weight: string, (i: number) => number]>([
+    ["flamingo-pytorch/perceiver-attention--many-heads", "to_kv", exchanged(0, 12, 24)],
+    ["flamingo-pytorch/masked-cross-attention--adjacent-images", "to_kv", exchanged(0, 12, 24)],
+    ["flamingo-pytorch/parallel-transformer-block--basic", "fused_attn_ff_proj", exchanged(8, 4, 112)],
+    ["transformers/gpt-neox-for-causal-lm--parallel-residual", "query_key_value", exchanged(8, 8, 24)],
+    ["transformers/mpt-for-causal-lm--three-heads", "Wqkv", exchanged(12, 12, 36)],
+    ["llm-foundry/mosaic-mpt-for-causal-lm--without-qk-ln", "Wqkv", exchanged(12, 12, 36)],
+    ["open-clip/vision-transformer--raw", "in_proj", exchanged(12, 12, 36)],
+  ])("[mutant.nearest] keys-as-values in %s", (folder, projection, from) => {
+    const { nearest } = outputs(folder, "keys-as-values", (name, weight) =>
+      name.includes(projection) ? permuted(weight, 0, from) : weight,
+    );
+    expect(nearest).toBe("keys-as-values");
   });
 });

@@ -12,6 +12,7 @@ import { type Change, type Context, changing, type Mutant } from "../mutant.ts";
 import {
   attentions,
   boolOf,
+  type Found,
   GROUPED,
   join,
   linearOf,
@@ -42,6 +43,26 @@ const swappedHalves = (context: Context): Change[] => {
     if (!projected || !weights.includes(projected.node.inputs[1])) return [];
     const start = to - from - from;
     return [[id, (x) => slice(x, -1, start, start + to - from)]];
+  });
+};
+
+/** Keys and values of a joint projection that is cut into queries, keys and values: the last two of its three parts. */
+const swappedThirds = ({ program }: Context): Change[] => {
+  const cuts = new Map<number | undefined, Found<"slice">[]>();
+  for (const cut of nodesOf(program, "slice")) {
+    const [whole] = cut.node.inputs;
+    cuts.set(whole, [...(cuts.get(whole) ?? []), cut]);
+  }
+  return [...cuts.values()].flatMap(([queries, keys, values, ...more]): Change[] => {
+    if (!queries || !keys || !values || more.length > 0) return [];
+    const [k, v] = [keys.attrs, values.attrs];
+    const isWidth = v.axis === values.node.shape.length - 1;
+    if (!isWidth || queries.attrs.to !== k.from || k.to !== v.from || k.to - k.from !== v.to - v.from)
+      return [];
+    return [
+      [keys.id, (x) => slice(x, v.axis, v.from, v.to)],
+      [values.id, (x) => slice(x, k.axis, k.from, k.to)],
+    ];
   });
 };
 
@@ -233,6 +254,7 @@ export const layout: readonly Mutant[] = [
     apply: changing((context) => [
       ...swappedParts(context),
       ...swappedHalves(context),
+      ...swappedThirds(context),
       ...swappedSlices(context),
     ]),
   },
