@@ -2,6 +2,9 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { reference } from "../../../src/kernels/reference/index.ts";
+import { replay } from "../../../src/kernels/replay.ts";
+import { simd } from "../../../src/kernels/simd/index.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 import {
   chunk,
@@ -41,7 +44,9 @@ import {
   zerosLike,
 } from "../../../src/tensor/ops/functions.ts";
 import { apply } from "../../../src/tensor/ops/rules.ts";
-import { Bool, bool, int, tensor } from "../../../src/tensor/tensor.ts";
+import { evaluate } from "../../../src/tensor/program/evaluate.ts";
+import { record } from "../../../src/tensor/program/record.ts";
+import { Bool, bool, type Int, int, type Tensor, tensor } from "../../../src/tensor/tensor.ts";
 import { randomTensor, reader } from "../../support/properties/arbitraries.ts";
 import { expectClose, expectSame, valuesOf } from "../../support/properties/programs.ts";
 
@@ -325,6 +330,29 @@ describe("invalid operands", () => {
     rejects("ops.gather", () => gather(randomTensor([0, 3]), int("i", [0])), /among the 0 rows/, RuleError);
     rejects("ops.gather", () => scatter(x, int("i", [0, 7]), 7), /id 7 at position 1/, RuleError);
   });
+
+  test.each<[string, (ids: Int<"i">) => Tensor]>([
+    ["gather", (ids) => gather(x, ids)],
+    ["scatter", (ids) => scatter(x, ids, 2)],
+    ["pick", (ids) => pick(x, ids)],
+    ["place", (ids) => place(randomTensor([2]), ids, 2)],
+  ])(
+    "[program.plain] ids of %s that were changed in a program are refused when it runs, on every backend",
+    async (_, call) => {
+      for (const id of [-1, 5]) {
+        const { outputs, nodes, ...rest } = record(() => call(int("i", [0, 1])));
+        const changed = nodes.map(({ attrs, ...node }) => ({
+          ...node,
+          attrs: "ids" in attrs ? { ...attrs, ids: int("i", [0, id]) } : attrs,
+        })) as typeof nodes;
+        const program = { ...rest, outputs, nodes: changed };
+        const message = `id ${id} at position 1 is not among the`;
+        expect(() => evaluate(program)).toThrow(message);
+        for (const backend of [reference(), await simd()])
+          await expect(replay(program, backend)).rejects.toThrow(message);
+      }
+    },
+  );
 
   test("[ops.windows] windows that do not lie within the axis are errors", () => {
     rejects(

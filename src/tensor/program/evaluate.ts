@@ -51,10 +51,15 @@ export function roundedNodes(program: Program): (id: number, node: Node) => bool
   return (id, node) => node.op !== "leaf" && !EXACT.has(node.op) && !inside.has(id);
 }
 
-/** Computes one node by its definition and rounds the result. */
+/**
+ * Computes one node by its definition and rounds the result. Throws a RuleError for ids that are none: a program is data, which may
+ * have been changed since it was recorded.
+ */
 export function computeNode(node: Node, inputs: readonly View[], precision: Precision): View {
   if (node.op === "leaf") throw new Bug("a leaf is not computed");
-  const out = ruleOf(node.op).compute(node.attrs, ...inputs);
+  const rule = ruleOf(node.op);
+  if ("ids" in node.attrs) rule.shape(node.attrs, ...inputs.map(({ shape }) => shape)); // [ops.gather] [ops.pick]
+  const out = rule.compute(node.attrs, ...inputs);
   if (out.data instanceof Float64Array) roundInto(out.data, precision); // [precision.each]
   return out;
 }
