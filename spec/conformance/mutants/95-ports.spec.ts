@@ -2,12 +2,16 @@
 // 1706.03762), equation (1) and §3.2.2; J.-B. Alayrac et al. (arXiv 2204.14198), figure 5; J. L. Ba et al. (arXiv 1607.06450); SiLU of
 // S. Elfwing et al. (arXiv 1702.03118).
 import { describe, expect, test } from "vitest";
+import { MaskedCrossAttention } from "../../../src/blocks/masked-cross-attention.ts";
+import { ParallelTransformerBlock } from "../../../src/blocks/parallel-transformer-block.ts";
 import { evaluationOf } from "../../../src/conformance/mutants/evaluation.ts";
 import { mutants, nearestMutant } from "../../../src/conformance/mutants/mutants.ts";
 import { check, type PortCase, type PortForward } from "../../../src/entries/conformance.ts";
 import { readCase } from "../../../src/io/golden/cases.ts";
+import { initialize, stateDict } from "../../../src/nn/state-dict.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
-import { Tensor as FloatTensor, flat, view } from "../../../src/tensor/tensor.ts";
+import { record } from "../../../src/tensor/program/record.ts";
+import { Tensor as FloatTensor, flat, tensor, view } from "../../../src/tensor/tensor.ts";
 
 type Row = readonly number[];
 type Tensor = PortCase["inputs"][string];
@@ -358,5 +362,40 @@ describe("keys and values in the other order are a port that reads a joint proje
       name.includes(projection) ? permuted(weight, 0, from) : weight,
     );
     expect(nearest).toBe("keys-as-values");
+  });
+
+  const x = tensor("b l d", [1, 3, 8], Float64Array.from(upTo(24), Math.sin));
+  const media = tensor("b m r e", [1, 1, 2, 8], Float64Array.from(upTo(16), Math.cos));
+  const options = { dim: 8, heads: 2, dimHead: 4 };
+  const [palm, cross] = [new ParallelTransformerBlock(options), new MaskedCrossAttention(options)];
+
+  test.each<[string, object, () => FloatTensor, string, (i: number) => number]>([
+    [
+      "ParallelTransformerBlock",
+      palm,
+      () => palm.forward(palm.forward(x)),
+      "fused_attn_ff_proj.weight",
+      exchanged(8, 4, 80),
+    ],
+    [
+      "MaskedCrossAttention",
+      cross,
+      () => cross.forward(cross.forward(x, media), media),
+      "to_kv.weight",
+      exchanged(0, 8, 16),
+    ],
+  ])("keys-as-values in both calls of a %s", (_, model, forward, name, from) => {
+    initialize(model, 1);
+    const recorded = (around: <T>(f: () => T) => T = (f) => f()) => record(() => around(forward), { model });
+    const program = recorded();
+    const mistaken = mutants
+      .find(({ id }) => id === "keys-as-values")
+      ?.apply({ program, model, inputs: {} as never, record: recorded });
+    if (!mistaken) throw new Error("does not apply");
+    const weight = stateDict(model).get(name) as FloatTensor;
+    const other = evaluate(program, { [name]: permuted(weight, 0, from) }).outputs.out?.flat();
+    const mistake = evaluate(mistaken).outputs.out?.flat();
+    expect([...(mistake ?? [])]).toEqual([...(other ?? [Number.NaN])]);
+    expect([...(mistake ?? [])]).not.toEqual([...(evaluate(program).outputs.out?.flat() ?? [])]);
   });
 });

@@ -15,7 +15,6 @@ import {
   type Found,
   GROUPED,
   join,
-  linearOf,
   modulesOf,
   nodesOf,
   operandOf,
@@ -67,18 +66,21 @@ const swappedThirds = ({ program }: Context): Change[] => {
 };
 
 /** PaLM's keys and values, which are adjacent in its single projection. */
-const swappedSlices = (context: Context): Change[] =>
-  modulesOf(context, ParallelTransformerBlock).flatMap(([path, { options }]): Change[] => {
+const swappedSlices = (context: Context): Change[] => {
+  const { program } = context;
+  return modulesOf(context, ParallelTransformerBlock).flatMap(([path, { options }]): Change[] => {
     const { heads, dimHead } = options;
-    const fused = linearOf(context.program, join(path, "fused_attn_ff_proj.weight"));
-    return nodesOf(context.program, "slice").flatMap(({ id, node, attrs }): Change[] => {
+    const weight = program.leaves[join(path, "fused_attn_ff_proj.weight")];
+    return nodesOf(program, "slice").flatMap(({ id, node, attrs }): Change[] => {
+      const projected = operandOf(program, "einsum", node.inputs[0]);
       const part = attrs.from / dimHead - heads; // 0: keys, 1: values
-      if (node.inputs[0] !== fused?.id || attrs.to - attrs.from !== dimHead) return [];
+      if (!projected || projected.node.inputs[1] !== weight || attrs.to - attrs.from !== dimHead) return [];
       if (part !== 0 && part !== 1) return [];
       const from = attrs.from + (part === 0 ? dimHead : -dimHead);
       return [[id, (x) => slice(x, -1, from, from + dimHead)]];
     });
   });
+};
 
 /** Queries in groups (h g) and not (g h), and their results joined in that order. */
 const tiledGroups = (context: Context): Change[] =>
