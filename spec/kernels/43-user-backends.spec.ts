@@ -300,3 +300,17 @@ test("[replay.returns] nothing of the caller is changed where a kernel is refuse
   expect([...(await run(backend, f)).flat()]).toEqual([6, 6]);
   expect([...x.flat(), ...y.flat()]).toEqual([1, 2, 3, 4, 5, 6, 10, 20, 30, 40, 50, 60]);
 });
+
+test("[replay.kernels] kernels in a Map or a list, of which none would run, are refused", async () => {
+  const kernel = () => array(six(), [2, 3], [3, 1]);
+  for (const [member, kernels, problem] of [
+    ["ops", new Map([["add", kernel]]), "a Map as ops"],
+    ["ops", [kernel], "a list as ops"],
+    ["scopes", new Map(), "a Map as scopes"],
+  ] as const) {
+    const { message } = await problemOf(run(mine({}, { [member]: kernels }), () => plus(x, y)));
+    expect(message).toContain(
+      `the backend "mine" has ${problem}; it must be an object of kernels by their names`,
+    );
+  }
+});

@@ -70,6 +70,11 @@ export function checkBackend(caller: string, backend: unknown): void {
   precisionOf(precision); // [precision.known]
   const refuse = (problem: string) =>
     new RuleError(`the backend ${JSON.stringify(name)} ${problem}`, "replay.kernels");
+  for (const [member, kernels] of Object.entries<unknown>({ ops, scopes }))
+    if (Array.isArray(kernels) || kernels instanceof Map)
+      throw refuse(
+        `has ${Array.isArray(kernels) ? "a list" : "a Map"} as ${member}; it must be an object of kernels by their names`,
+      );
   for (const [op, kernel] of Object.entries<unknown>(ops)) {
     if (!Object.hasOwn(rules, op))
       throw refuse(
