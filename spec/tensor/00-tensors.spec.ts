@@ -82,7 +82,12 @@ test("[tensor.values] a shape or values of another kind are refused in a sentenc
 test("[tensor.axes] a tensor names as many axes as its shape has", () => {
   for (const axes of ["a", "a b c", "", "... a b c"]) {
     expect(() => tensor(axes, [1, 2], [1, 2])).toThrow(ShapeError);
-    expect(() => tensor(axes, [[1, 2]])).toThrow(/the shape \[1 2\] has 2 {2}\[tensor\.axes\]/);
+    const calls = [
+      () => tensor(axes, [[1, 2]]),
+      () => int(axes, [[1, 2]]),
+      () => bool(axes, [[true, false]]),
+    ];
+    for (const call of calls) expect(call).toThrow(/the shape \[1 2\] has 2 {2}\[tensor\.axes\]/);
   }
   for (const axes of ["a b", "... a", "...", "a ... b"]) expect(tensor(axes, [[1, 2]]).shape).toEqual([1, 2]);
   expect(tensor("", [], [1]).shape).toEqual([]);
@@ -158,7 +163,7 @@ test("[tensor.values] data that is longer than its shape, and a shape that is no
 
 test("[tensor.int] ids are 32-bit integers", () => {
   expect([...int("i", [-1, 0, 2 ** 31 - 1]).data]).toEqual([-1, 0, 2 ** 31 - 1]);
-  for (const id of [1.5, 2 ** 31, Number.NaN, undefined as unknown as number]) {
+  for (const id of [1.5, 2 ** 31, Number.NaN, undefined as unknown as number, 1n as unknown as number]) {
     expect(() => int("i", [0, id, 1.5])).toThrow(RuleError);
     expect(() => int("i", [0, id, 1.5])).toThrow(`${id} is not a 32-bit integer  [tensor.int]`);
   }

@@ -319,26 +319,28 @@ export function tensor<A extends string>(
 }
 
 /**
- * Integers, such as token ids, from nested arrays. Throws a ShapeError if the arrays are ragged, and a RuleError for a value that
- * is no 32-bit integer.
+ * Integers, such as token ids, from nested arrays. Throws a ShapeError if the arrays are ragged or
+ * nested to another depth than `axes` names, and a RuleError for a value that is no 32-bit integer.
  * Shapes: → `...`, as many axes as the nesting has.
  */
-export function int<A extends string>(_axes: A, nested: Nested<number>): Int<A> {
+export function int<A extends string>(axes: A, nested: Nested<number>): Int<A> {
   const { shape, values } = unnest(nested);
-  const wrong = values.findIndex((value) => value !== (value | 0));
+  const wrong = values.findIndex((value) => !(Number.isInteger(value) && value === (value | 0)));
   if (wrong >= 0) throw new RuleError(`${shown(values[wrong])} is not a 32-bit integer`, "tensor.int");
+  checkAxes(axes, shape); // [tensor.axes]
   return new Int<A>(shape, Int32Array.from(values));
 }
 
 /**
- * Booleans, such as a mask, from nested arrays. Throws a ShapeError if the arrays are ragged, and a RuleError for a value that is
- * neither true nor false.
+ * Booleans, such as a mask, from nested arrays. Throws a ShapeError if the arrays are ragged or
+ * nested to another depth than `axes` names, and a RuleError for a value that is neither true nor false.
  * Shapes: → `...`, as many axes as the nesting has.
  */
-export function bool<A extends string>(_axes: A, nested: Nested<boolean>): Bool<A> {
+export function bool<A extends string>(axes: A, nested: Nested<boolean>): Bool<A> {
   const { shape, values } = unnest(nested);
   const wrong = indexOfOther(values, "boolean");
   if (wrong >= 0) throw new RuleError(`${shown(values[wrong])} is neither true nor false`, "tensor.values");
+  checkAxes(axes, shape); // [tensor.axes]
   return new Bool<A>(shape, Uint8Array.from(values, Number));
 }
 
