@@ -70,7 +70,7 @@ export interface LanguageModel {
 }
 
 /** The check of an option that takes a language model. */
-export const languageModelCheck: Check = passing(
+export const languageModelCheck: Check = /* @__PURE__ */ passing(
   "a language model with layers, embed and logits",
   (value) => {
     const { layers, embed, logits } = Object(value);

@@ -78,7 +78,10 @@ const isObject = (value: unknown): value is object => typeof value === "object" 
 /** Any object, described by `wanted`. */
 export const object = (wanted: string): Check => passing(wanted, isObject);
 
-export const abortSignal: Check = passing("an AbortSignal", (value) => value instanceof AbortSignal);
+export const abortSignal: Check = /* @__PURE__ */ passing(
+  "an AbortSignal",
+  (value) => value instanceof AbortSignal,
+);
 
 /** A list of names, such as "parameter names". */
 export const listOf = (names: string): Check =>
