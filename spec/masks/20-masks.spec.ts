@@ -446,16 +446,20 @@ test("[mask.input] a convention whose fields have other values, or a name in its
     [{ cachedStep: "all" }, 'cachedStep is "none" or "rows"'],
     ...[0, -1, 1.5, "2"].map((last): [object, string] => [
       { compare: { last } },
-      `{ last: k } or { explicit: [[k, ...], ...] } with k from 1 up`,
+      `{ last: k } or { explicit: [[k, ...], ...] }, k from 1 up`,
     ]),
     [{ compare: "last" }, 'compare is "equal" or "at-least" or "everything", { last: k }'],
     [
       { compare: { explicit: [[0]] } },
-      ', { last: k } or { explicit: [[k, ...], ...] } with k from 1 up, not {"explicit":[[0]]}.',
+      ', { last: k } or { explicit: [[k, ...], ...] }, k from 1 up, not {"explicit":[[0]]}.',
     ],
     [{ compare: { last: 2, explicit: undefined } }, 'not {"last":2}.'],
     [{ compare: null }, "not null."],
     [{ emptyRowFeedforward: "skip" }, 'A convention has no field "emptyRowFeedforward".'],
+    ...["notes", "tiledImages", "unprovenSteps", "constructor", "toString"].map((name): [object, string] => [
+      { [name]: 1 },
+      `A convention has no field "${name}".`,
+    ]),
   ];
   for (const call of calls)
     for (const [given, text] of wrong)
@@ -505,7 +509,7 @@ test("[mask.input] a drawing's latents are a whole number from 1 up, and a multi
   for (const latents of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, true] as number[])
     refused(() => drawn(latents), `The number of latents is a whole number from 1 up, not ${latents}.`);
   refused(() => drawn("2" as never), 'from 1 up, not "2".');
-  refused(() => drawn(3, 2), "The number of latents is 1 or a multiple of the 2 stored tiles, not 3.");
+  refused(() => drawn(3, 2), "The number of latents is 1 or a multiple of the 2 tiles, not 3.");
   expect(drawn(3)).toContain("■ ■ ■");
   expect(drawn(4, 2)).toContain("■ ■ · ·");
   expect(drawn(1, 2)).toContain("■ ·");

@@ -15,7 +15,7 @@ export type Initial = (generator: Generator, index: number) => number;
 
 /** The check of an option that takes an initial distribution. */
 export const distribution = passing(
-  "an initial distribution, a function of a generator and an index",
+  "a function of a generator and an index",
   (value) => typeof value === "function",
 );
 

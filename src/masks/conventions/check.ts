@@ -6,32 +6,33 @@ import { CACHED_STEPS, FIELD_VALUES, REFUSES } from "./schema.ts";
 type Fields = Readonly<Record<string, unknown>>;
 
 /** The values of each field; `compare` may also be an object. */
-const VALUES: Readonly<Record<string, readonly unknown[]>> = {
+const VALUES: Readonly<Record<string, readonly unknown[] | null>> = {
+  __proto__: null, // names from outside are looked up, "constructor" among them
   ...FIELD_VALUES,
   cachedStep: CACHED_STEPS,
   refuses: [undefined, ...REFUSES],
   compare: Object.keys(comparisons),
 };
-const OR_OBJECT = ", { last: k } or { explicit: [[k, ...], ...] } with k from 1 up";
+const OR_OBJECT = ", { last: k } or { explicit: [[k, ...], ...] }, k from 1 up";
 
 function isCompareObject(value: unknown): boolean {
   const compare = Object(value);
   const lists = "explicit" in compare ? compare.explicit : [[compare.last]];
   const isImageList = (list: unknown): boolean =>
-    Array.isArray(list) && list.every((image) => Number.isInteger(image) && image >= 1);
+    Array.isArray(list) && list.every((image) => Number.isInteger(image) && image > 0);
   return Array.isArray(lists) && lists.every(isImageList);
 }
 
 /** A value as a message shows it: short, on one line and without hidden characters. */
 export const shown = (value: unknown): string =>
-  label(typeof value === "object" || typeof value === "string" ? JSON.stringify(value) : String(value), 40);
+  label(/object|string/.test(typeof value) ? JSON.stringify(value) : String(value), 40);
 
 /** The first field that does not exist or has none of its values; undefined where every field has one. */
 const wrongField = (value: Fields): string | undefined =>
   Object.keys({ ...VALUES, ...value }).find(
     (name) =>
       !VALUES[name]?.includes(value[name]) &&
-      !/^(name|tiled|unproven|source|note)/.test(name) && // which decide no mask
+      !/^(name|tiled|unproven(Step)?|source|note)$/.test(name) && // which decide no mask
       !(name === "compare" && isCompareObject(value[name])),
   );
 
@@ -47,11 +48,11 @@ export function checkMade(caller: string, value: unknown, member: string, maker:
 
 /** Throws a RangeError where a value lacks a field of a convention, or has another value there. [mask.input] */
 export function checkConvention(convention: unknown): void {
-  const fields: Fields = Object(convention);
-  if (fields !== convention)
+  if (Object(convention) !== convention)
     throw new RangeError(
       `A convention is one such as conventionOf("immediate") finds, not ${shown(convention)}.`,
     ); // [mask.input]
+  const fields = convention as Fields;
   const name = wrongField(fields);
   if (!name) return;
   const values = VALUES[name]?.map(shown).join(" or ");

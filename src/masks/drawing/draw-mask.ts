@@ -59,7 +59,7 @@ function columnsPerImage({ latents = 1, tiles }: DrawOptions): number {
   const most = tiles?.most ?? 1;
   if (latents !== 1 && !(Number.isInteger(latents) && latents > 0 && latents % most === 0))
     throw new RangeError(
-      `The number of latents is ${tiles ? `1 or a multiple of the ${most} stored tiles` : "a whole number from 1 up"}, not ${shown(latents)}.`,
+      `The number of latents is ${tiles ? `1 or a multiple of the ${most} tiles` : "a whole number from 1 up"}, not ${shown(latents)}.`,
     ); // [mask.input]
   return Math.max(latents, most);
 }
