@@ -8,10 +8,9 @@ import { type Floats, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 import { type Check, checked, checkSize, checkValue, count, flag, optional, passing } from "../options.ts";
 import { type AnglePrecision, anglePrecision, rounding } from "./angles.ts";
 
-const side = count;
 const sidesOf: Check = passing(
   "a list of at least one side, each at least 1",
-  (value) => Array.isArray(value) && value.length > 0 && value.every(side.accepts),
+  (value) => Array.isArray(value) && value.length > 0 && value.every(count.accepts),
 );
 
 const floats = (size: number, precision: AnglePrecision): Floats =>
